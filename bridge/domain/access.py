@@ -1,0 +1,39 @@
+"""Who may use the puppets, and how much. Globs (`*`, `?`) over user ids, servers and room ids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A glob without `@` or `!` names a server; `@…` a user; `!…` a room. Deny wins."""
+
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """`invite`: whose invites are followed. `ask`: who is answered. An empty `allow` of either
+    means people of `own_server`."""
+
+    own_server: str
+    invite: Rule = Rule()
+    ask: Rule = Rule()
+    max_invites_per_day: int = 20
+    max_rooms: int = 1000
+    max_members: int = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds of a conversation; times in milliseconds."""
+
+    answer_age_ms: int = 600_000
+    mute_ms: int = 3_600_000
+    window_messages: int = 60
+    prompt_tokens: int = 3000
+    max_reply_tokens: int = 400
+    late_answer_ms: int = 20_000
+    context_days: int = 7

@@ -1,0 +1,120 @@
+"""What policy chose. Every decision has a reason: a short code, the same everywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bridge.domain.ids import EventId, PuppetId, UserId
+
+Sentence = str
+"""Key of a sentence in `bridge.policy.wording`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Let this puppet reply to this message."""
+
+    puppet_id: PuppetId
+    cause_id: EventId
+    asker: UserId
+    reason: str
+    thread_root: EventId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Say:
+    """Post one of our own fixed sentences as a notice (help, disclosure, error, …).
+
+    `ordinal` tells apart several for one cause. `values` fill the sentence's placeholders.
+    """
+
+    puppet_id: PuppetId
+    cause_id: EventId
+    sentence: Sentence
+    reason: str
+    ordinal: str = "n"
+    values: tuple[tuple[str, str], ...] = ()
+    language: str = ""
+    reply_to: EventId | None = None
+    thread_root: EventId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledge:
+    """React to a message with an emoji: seen, done, no words needed."""
+
+    puppet_id: PuppetId
+    cause_id: EventId
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Join:
+    puppet_id: PuppetId
+    cause_id: EventId
+    via: tuple[str, ...]
+    reason: str
+    is_direct: bool = False
+    inviter: UserId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leave:
+    """Leave the room, or decline its invite, with one sentence as the reason."""
+
+    puppet_id: PuppetId
+    cause_id: EventId
+    sentence: Sentence
+    reason: str
+    values: tuple[tuple[str, str], ...] = ()
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mute:
+    """Silence this puppet here until `until` (unix ms) and drop its unfinished reply."""
+
+    puppet_id: PuppetId
+    cause_id: EventId
+    until: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BecomeGroup:
+    """The room is no DM (any more): from now on the puppet answers only when addressed."""
+
+    puppet_id: PuppetId
+    cause_id: EventId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forget:
+    """Remove the text of a message from everything we store (it was redacted)."""
+
+    cause_id: EventId
+    target: EventId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amend:
+    """Replace the stored text of a message by its newest edit. An edit asks nothing anew."""
+
+    cause_id: EventId
+    target: EventId
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silence:
+    """Nobody speaks. Recorded all the same: "why did nobody answer?" has an answer."""
+
+    cause_id: EventId
+    reason: str
+
+
+Decision = Answer | Say | Acknowledge | Join | Leave | Mute | BecomeGroup | Forget | Amend | Silence

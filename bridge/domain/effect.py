@@ -1,0 +1,57 @@
+"""Changes on the homeserver that are planned in the outbox before they are sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from bridge.domain.ids import EventId, PuppetId, RoomId, TurnId, TxnId, UserId
+
+EffectState = Literal["planned", "sent", "confirmed", "abandoned"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendText:
+    """A message. `text` is Markdown; `is_generated` is False for our own fixed sentences."""
+
+    kind: Literal["send_text"] = "send_text"
+    text: str
+    is_notice: bool = False
+    is_generated: bool = False
+    reply_to: EventId | None = None
+    thread_root: EventId | None = None
+    mentions: tuple[UserId, ...] = ()
+    model: str = ""
+    hops: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class React:
+    kind: Literal["react"] = "react"
+    target: EventId
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redact:
+    kind: Literal["redact"] = "redact"
+    target: EventId
+    reason: str = ""
+
+
+Effect = SendText | React | Redact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A row of the outbox."""
+
+    txn_id: TxnId
+    turn_id: TurnId
+    room_id: RoomId
+    puppet_id: PuppetId
+    effect: Effect
+    state: EffectState = "planned"
+    event_id: EventId | None = None
+    attempts: int = 0
+    planned_at: int = 0

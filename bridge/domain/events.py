@@ -1,0 +1,176 @@
+"""What happens in rooms, as values. `bridge.matrix.wire` makes them from JSON.
+
+Times are unix milliseconds UTC. `sent_at` is the sender's claim (`origin_server_ts`), `age_ms` is
+what our homeserver says of the event's age when it gave it to us, `received_at` is our receipt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from bridge.domain.ids import EventId, RoomId, TxnId, UserId
+
+MessageKind = Literal["text", "notice", "emote", "image", "file", "audio", "video", "other"]
+MembershipState = Literal["invite", "join", "leave", "ban", "knock"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mentions:
+    """`m.mentions` as sent. Absent mentions are None on the message, not an empty value."""
+
+    user_ids: tuple[UserId, ...] = ()
+    room: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A message in a room.
+
+    `text` is the plain body without reply fallback. `pills` are users linked in the HTML outside of
+    quotes and code, in order of appearance. `quoted` are spans of `text`-like strings that stand in
+    quotes or code in the HTML. `reply_to` is a real reply only: a thread's fallback is dropped.
+    """
+
+    kind: Literal["message"] = "message"
+    event_id: EventId
+    room_id: RoomId
+    sender: UserId
+    sent_at: int
+    received_at: int
+    age_ms: int | None = None
+    content_kind: MessageKind = "text"
+    text: str = ""
+    mentions: Mentions | None = None
+    pills: tuple[UserId, ...] = ()
+    reply_to: EventId | None = None
+    thread_root: EventId | None = None
+    is_ai_marked: bool = False
+    txn_id: TxnId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """New text for an older message (`m.replace`)."""
+
+    kind: Literal["edit"] = "edit"
+    event_id: EventId
+    room_id: RoomId
+    sender: UserId
+    sent_at: int
+    received_at: int
+    age_ms: int | None = None
+    target: EventId
+    text: str
+    txn_id: TxnId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redaction:
+    kind: Literal["redaction"] = "redaction"
+    event_id: EventId
+    room_id: RoomId
+    sender: UserId
+    sent_at: int
+    received_at: int
+    age_ms: int | None = None
+    target: EventId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reaction:
+    kind: Literal["reaction"] = "reaction"
+    event_id: EventId
+    room_id: RoomId
+    sender: UserId
+    sent_at: int
+    received_at: int
+    age_ms: int | None = None
+    target: EventId
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Membership:
+    """Somebody's membership changed; `user_id` is whose, `sender` is who did it."""
+
+    kind: Literal["membership"] = "membership"
+    event_id: EventId
+    room_id: RoomId
+    sender: UserId
+    sent_at: int
+    received_at: int
+    age_ms: int | None = None
+    user_id: UserId
+    membership: MembershipState
+    display_name: str = ""
+    is_direct: bool = False
+    reason: str = ""
+    stripped: Mapping[str, str] = field(default_factory=dict[str, str])
+    """For an invite, what the room says of itself: any of `room_type`, `encryption`, `name`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateChange:
+    """Any other state event that matters to us.
+
+    `type` is one of `m.room.create`, `m.room.encryption`, `m.room.name`, `m.room.topic`,
+    `m.room.join_rules`, `m.room.power_levels`, `m.room.tombstone`, `m.room.server_acl`;
+    `content` is the event's content as received.
+    """
+
+    kind: Literal["state"] = "state"
+    event_id: EventId
+    room_id: RoomId
+    sender: UserId
+    sent_at: int
+    received_at: int
+    age_ms: int | None = None
+    type: str
+    state_key: str = ""
+    content: Mapping[str, object] = field(default_factory=dict[str, object])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encrypted:
+    """A message that we cannot read."""
+
+    kind: Literal["encrypted"] = "encrypted"
+    event_id: EventId
+    room_id: RoomId
+    sender: UserId
+    sent_at: int
+    received_at: int
+    age_ms: int | None = None
+
+
+RoomEvent = Message | Edit | Redaction | Reaction | Membership | StateChange | Encrypted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Malformed:
+    """Something in a transaction that is not a usable event: kept raw, counted, never handled."""
+
+    problem: str
+    raw: str
+    received_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Echo:
+    """One of our own sends, seen coming back: it confirms the outbox row `txn_id`."""
+
+    txn_id: TxnId
+    event_id: EventId
+    room_id: RoomId
+    sender: UserId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One transaction of the homeserver, sorted: what to handle, to confirm, to keep aside."""
+
+    events: tuple[RoomEvent, ...] = ()
+    echoes: tuple[Echo, ...] = ()
+    malformed: tuple[Malformed, ...] = ()

@@ -1,0 +1,109 @@
+"""A room as we know it, and how events change it. Unknown encryption counts as encrypted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from bridge.domain.events import Membership, MembershipState, RoomEvent, StateChange
+from bridge.domain.ids import PuppetId, RoomId, UserId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    user_id: UserId
+    membership: MembershipState
+    display_name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Direct:
+    """A DM: the invite to the puppet said so, and one person and one puppet are in it."""
+
+    person: UserId
+    puppet_id: PuppetId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """State of one room.
+
+    `is_encrypted` is None until a puppet of ours has read the room's state. `muted_until` holds the
+    instant (unix ms) at which a stop ends, by puppet. `disclosed` are the puppets that have said
+    what they are here; `window_from` is the history sequence at which the prompt's window begins.
+    """
+
+    room_id: RoomId
+    name: str = ""
+    topic: str = ""
+    is_encrypted: bool | None = None
+    is_public: bool = False
+    is_space: bool = False
+    direct: Direct | None = None
+    members: Mapping[UserId, Member] = field(default_factory=dict[UserId, Member])
+    muted_until: Mapping[PuppetId, int] = field(default_factory=dict[PuppetId, int])
+    disclosed: tuple[PuppetId, ...] = ()
+    language: str = ""
+    window_from: int = 0
+
+    def joined(self) -> tuple[Member, ...]:
+        return tuple(m for m in self.members.values() if m.membership == "join")
+
+    def has_joined(self, user_id: UserId) -> bool:
+        member = self.members.get(user_id)
+        return member is not None and member.membership == "join"
+
+    def display_name(self, user_id: UserId) -> str:
+        member = self.members.get(user_id)
+        return (member.display_name if member else "") or user_id.removeprefix("@").split(":")[0]
+
+    def may_be_written_to(self) -> bool:
+        """True only where the room is known to be unencrypted and is no space."""
+        return self.is_encrypted is False and not self.is_space
+
+    def is_muted(self, puppet_id: PuppetId, now: int) -> bool:
+        return now < self.muted_until.get(puppet_id, 0)
+
+
+def with_member(room: Room, member: Member) -> Room:
+    return replace(room, members={**room.members, member.user_id: member})
+
+
+def apply(room: Room, event: RoomEvent) -> Room:
+    """The room after this event. Applying an event twice changes nothing more."""
+    match event:
+        case Membership():
+            return with_member(
+                room,
+                Member(
+                    user_id=event.user_id,
+                    membership=event.membership,
+                    display_name=event.display_name,
+                ),
+            )
+        case StateChange():
+            return _apply_state(room, event)
+        case _:
+            return room
+
+
+def _apply_state(room: Room, event: StateChange) -> Room:
+    content = event.content
+    match event.type:
+        case "m.room.encryption":
+            # Encryption cannot be turned off again; clients ignore an event that tries.
+            return replace(room, is_encrypted=True)
+        case "m.room.name":
+            return replace(room, name=_text(content.get("name")))
+        case "m.room.topic":
+            return replace(room, topic=_text(content.get("topic")))
+        case "m.room.join_rules":
+            return replace(room, is_public=content.get("join_rule") == "public")
+        case "m.room.create":
+            return replace(room, is_space=content.get("type") == "m.space")
+        case _:
+            return room
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

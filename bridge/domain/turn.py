@@ -1,0 +1,37 @@
+"""A turn: one puppet's reply to one cause."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from bridge.domain.ids import EventId, PuppetId, RoomId, TurnId
+
+TurnState = Literal["thinking", "speaking", "done", "dropped", "failed"]
+"""thinking: nothing is visible, generate again after a crash. speaking: its effects are planned,
+never generate again. done, dropped, failed: over."""
+
+OPEN: Final[frozenset[TurnState]] = frozenset({"thinking", "speaking"})
+
+LEGAL: Final[dict[TurnState, frozenset[TurnState]]] = {
+    "thinking": frozenset({"speaking", "dropped", "failed"}),
+    "speaking": frozenset({"done", "failed", "dropped"}),
+    "done": frozenset(),
+    "dropped": frozenset(),
+    "failed": frozenset(),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    turn_id: TurnId
+    room_id: RoomId
+    puppet_id: PuppetId
+    cause_id: EventId
+    reason: str
+    state: TurnState = "thinking"
+    model: str = ""
+    prompt_tokens: int = 0
+    reply_tokens: int = 0
+    started_at: int = 0
+    ended_at: int | None = None

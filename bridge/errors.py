@@ -1,0 +1,128 @@
+"""Every error this program raises on purpose.
+
+BridgeError
+├── ConfigError            the operator's configuration
+├── ScenarioError          a conversation file of `replay`
+├── SetupError             something `demo` needs and cannot get
+├── DatabaseError
+│   ├── SchemaTooNew       a newer version of this program wrote the database
+│   └── LeaseLost          another worker owns the room now: drop everything silently
+├── HomeserverError
+│   ├── Unreachable        try again
+│   ├── RateLimited        try again after `retry_after_ms`
+│   ├── Refused            never succeeds as it is (403, 404, gone, too large)
+│   └── TokenRejected      the operator must fix the registration
+└── EngineError
+    ├── EngineUnreachable
+    ├── ModelMissing
+    ├── ContextTooLong
+    ├── EngineTimeout
+    └── EngineBroken       bad or interrupted stream
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+Blame = Literal["user", "operator", "homeserver", "engine", "us"]
+
+
+class BridgeError(Exception):
+    """Base of the tree. `blame`: who can fix it. `is_transient`: whether trying again may help."""
+
+    blame: ClassVar[Blame] = "us"
+    is_transient: ClassVar[bool] = False
+
+
+class ConfigError(BridgeError):
+    """A setting that cannot be used. `str()` is a sentence with path, value and fix."""
+
+    blame = "operator"
+
+
+class ScenarioError(BridgeError):
+    """A conversation file that cannot be used. `str()` names path, line and what is wrong."""
+
+    blame = "user"
+
+
+class SetupError(BridgeError):
+    """Something the embedded demo needs is missing. `str()` says what to do."""
+
+    blame = "operator"
+
+
+class DatabaseError(BridgeError):
+    blame = "operator"
+
+
+class SchemaTooNew(DatabaseError):
+    """The database was written by a version that this one cannot work beside."""
+
+
+class LeaseLost(DatabaseError):
+    """The room belongs to another worker now (its epoch moved on)."""
+
+    blame = "us"
+
+
+class HomeserverError(BridgeError):
+    """What the homeserver answered. `errcode` is the Matrix error code, or "" without one."""
+
+    blame = "homeserver"
+
+    def __init__(self, message: str, *, status: int = 0, errcode: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.errcode = errcode
+
+
+class Unreachable(HomeserverError):
+    is_transient = True
+
+
+class RateLimited(HomeserverError):
+    is_transient = True
+
+    def __init__(self, message: str, *, retry_after_ms: int) -> None:
+        super().__init__(message, status=429, errcode="M_LIMIT_EXCEEDED")
+        self.retry_after_ms = retry_after_ms
+
+
+class Refused(HomeserverError):
+    """Permanent: power, ban, ACL, policy server, room gone, event too large."""
+
+
+class TokenRejected(HomeserverError):
+    blame = "operator"
+
+
+class EngineError(BridgeError):
+    """A reply could not be made. `code` is the key of the sentence that the asker is told."""
+
+    blame = "engine"
+    code: ClassVar[str] = "engine_down"
+
+
+class EngineUnreachable(EngineError):
+    is_transient = True
+    code = "engine_down"
+
+
+class ModelMissing(EngineError):
+    blame = "operator"
+    code = "model_missing"
+
+
+class ContextTooLong(EngineError):
+    code = "context_too_long"
+
+
+class EngineTimeout(EngineError):
+    is_transient = True
+    code = "engine_timeout"
+
+
+class EngineBroken(EngineError):
+    is_transient = True
+    code = "engine_broken"

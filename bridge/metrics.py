@@ -1,0 +1,17 @@
+"""Every Prometheus metric of ours, declared once. No room or user ids as labels."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+EVENTS_RECEIVED = Counter("bridge_events_received_total", "Events stored by ingest", ["kind"])
+EVENTS_MALFORMED = Counter("bridge_events_malformed_total", "Events kept aside by ingest")
+EVENTS_POISON = Counter("bridge_events_poison_total", "Events set aside after repeated crashes")
+TRANSACTIONS = Counter("bridge_transactions_total", "Homeserver transactions", ["outcome"])
+DECISIONS = Counter("bridge_decisions_total", "What policy chose", ["decision", "reason"])
+TURNS = Counter("bridge_turns_total", "Turns that ended", ["outcome"])
+TURN_SECONDS = Histogram("bridge_turn_seconds", "From a turn's start to its last effect")
+ENGINE_ERRORS = Counter("bridge_engine_errors_total", "Engine failures", ["code"])
+ENGINE_TOKENS = Counter("bridge_engine_tokens_total", "Tokens as the engine counts", ["direction"])
+SENDS = Counter("bridge_sends_total", "Effects sent to the homeserver", ["kind", "outcome"])
+ROOMS_ACTIVE = Gauge("bridge_rooms_active_count", "Rooms being worked on now")

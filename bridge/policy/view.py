@@ -1,0 +1,44 @@
+"""Everything a decision may look at, as one value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bridge.domain.access import Access, Limits
+from bridge.domain.cast import Cast
+from bridge.domain.history import Said
+from bridge.domain.ids import EventId
+from bridge.domain.room import Room
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """What the operator set: the same for every room."""
+
+    cast: Cast
+    access: Access
+    limits: Limits = Limits()
+    operator: str = ""
+    """Who runs this, in words: a name, or the server's name."""
+    contact: str = ""
+    command_prefix: str = "!ai"
+    language: str = "en"
+    admins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """`room` is the room after the event was applied, `before` the room before it.
+
+    `said` holds the stored messages that the event refers to (reply, reaction, edit, redaction and
+    thread targets), as far as we know them. `rooms_joined` and `invites_today` (of the inviter) are
+    only meaningful for an invite.
+    """
+
+    house: House
+    room: Room
+    before: Room
+    said: Mapping[EventId, Said] = field(default_factory=dict[EventId, Said])
+    rooms_joined: int = 0
+    invites_today: int = 0

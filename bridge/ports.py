@@ -1,0 +1,210 @@
+"""What `rooms/` asks of the outside. Adapters satisfy these structurally; `app.py` picks them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+from bridge.domain.effect import Effect, Planned
+from bridge.domain.events import Delivery, Membership, StateChange
+from bridge.domain.history import Said
+from bridge.domain.ids import EventId, RoomId, TurnId, TxnId, UserId, WorkerId
+from bridge.domain.lease import Arrival, Lease
+from bridge.domain.persona import Puppet
+from bridge.domain.prompt import Delta, Prompt
+from bridge.domain.room import Room
+from bridge.domain.turn import Turn, TurnState
+
+
+class Engine(Protocol):
+    """A model back end."""
+
+    @property
+    def label(self) -> str:
+        """What people are told answers: a model's name, or "demo engine, no AI model connected"."""
+        ...
+
+    def stream(self, prompt: Prompt, *, affinity: str) -> AsyncIterator[Delta]:
+        """Generate. Yields text, ends with exactly one `Finished`; thinking text is never yielded.
+
+        `affinity` (the room) keeps a room on one server. Closing the iterator cancels.
+        Raises EngineError; after the first delta only EngineBroken or EngineTimeout.
+        """
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Homeserver(Protocol):
+    """What puppets do on their homeserver. Every call raises HomeserverError when it fails."""
+
+    async def send(self, puppet: Puppet, room_id: RoomId, effect: Effect, txn_id: TxnId) -> EventId:
+        """Send with the puppet's device. The same `txn_id` again gives the same event."""
+        ...
+
+    async def type(self, puppet: Puppet, room_id: RoomId, *, is_typing: bool) -> None: ...
+
+    async def mark_read(self, puppet: Puppet, room_id: RoomId, event_id: EventId) -> None: ...
+
+    async def join(self, puppet: Puppet, room_id: RoomId, via: Sequence[str]) -> None:
+        """Join without waiting or retrying. Joining a joined room changes nothing."""
+        ...
+
+    async def leave(self, puppet: Puppet, room_id: RoomId, reason: str) -> None:
+        """Leave, or decline an invite. Leaving a room that one is not in changes nothing."""
+        ...
+
+    async def room_state(
+        self, puppet: Puppet, room_id: RoomId
+    ) -> Sequence[Membership | StateChange]:
+        """The whole current state that matters to us, as the puppet sees it."""
+        ...
+
+    async def joined_rooms(self, puppet: Puppet) -> Sequence[RoomId]: ...
+
+
+class Mailbox(Protocol):
+    """Events of rooms, in order, and who may handle them. See `bridge.store.mailbox`."""
+
+    async def deliver(self, delivery: Delivery) -> int:
+        """Store one transaction in one commit; return how many events were new.
+
+        Events seen before (by event id) change nothing. Echoes confirm their outbox rows.
+        """
+        ...
+
+    async def beat(self, worker_id: WorkerId, ttl_ms: int) -> bool:
+        """Renew the worker's lease. False: it ran out before, and the process must stop."""
+        ...
+
+    async def retire_worker(self, worker_id: WorkerId) -> None:
+        """Give all rooms of this worker back at once (clean shutdown, or its own dead life)."""
+        ...
+
+    async def claim(self, worker_id: WorkerId, limit: int) -> Sequence[Lease]:
+        """Own up to `limit` rooms that are due and that nobody alive owns, longest due first."""
+        ...
+
+    async def take(self, lease: Lease, limit: int = 100) -> Sequence[Arrival]:
+        """The room's unhandled events in order, without removing them."""
+        ...
+
+    async def begin(self, lease: Lease, seq: int) -> int:
+        """Count one more attempt at handling an event; returns the count. Raises LeaseLost."""
+        ...
+
+    async def finish(self, lease: Lease, seq: int, *, reason: str, room: Room) -> None:
+        """The event is handled: one commit with the room's new state. Raises LeaseLost."""
+        ...
+
+    async def set_aside(self, lease: Lease, seq: int, *, problem: str) -> None:
+        """The event crashes us: keep it as poison and go on. Raises LeaseLost."""
+        ...
+
+    async def release(self, lease: Lease, *, next_wake_at: int | None) -> None:
+        """Give the room back; it is due again at `next_wake_at`, or at once if events came."""
+        ...
+
+    async def next_wake(self) -> int | None:
+        """When the next unowned room is due (unix ms), or None."""
+        ...
+
+
+class Outbox(Protocol):
+    async def plan(
+        self, lease: Lease, turn: Turn, effects: Sequence[tuple[str, Effect]]
+    ) -> Sequence[Planned]:
+        """Commit effects (ordinal, effect) of a turn and move the turn to `speaking`.
+
+        A row that exists is kept as it is: the stored content is the truth, never made again.
+        Returns the turn's rows in the order they were planned. Raises LeaseLost.
+        """
+        ...
+
+    async def unsent(self, lease: Lease) -> Sequence[Planned]:
+        """Planned, not yet sent effects of the room, in the order they were planned."""
+        ...
+
+    async def mark_sent(
+        self, lease: Lease, txn_id: TxnId, event_id: EventId, said: Said | None
+    ) -> None:
+        """It is on the homeserver; `said` joins the history in the same commit. Idempotent."""
+        ...
+
+    async def abandon(self, lease: Lease, txn_id: TxnId, *, problem: str) -> None:
+        """It can never be sent."""
+        ...
+
+
+class Turns(Protocol):
+    async def open(self, lease: Lease, turn: Turn) -> Turn:
+        """Store the turn, or return the stored one of the same id. Raises LeaseLost."""
+        ...
+
+    async def move(self, lease: Lease, turn_id: TurnId, state: TurnState) -> None:
+        """Change its state, as `domain.turn.LEGAL` allows; the same state again is nothing."""
+        ...
+
+    async def open_turns(self, lease: Lease) -> Sequence[Turn]: ...
+
+    async def record_use(
+        self, turn_id: TurnId, *, model: str, prompt_tokens: int, reply_tokens: int
+    ) -> None: ...
+
+
+class Rooms(Protocol):
+    async def get(self, room_id: RoomId) -> Room:
+        """The room as stored, or a new one of which nothing is known."""
+        ...
+
+    async def put(self, lease: Lease, room: Room) -> None:
+        """Store the room. Raises LeaseLost."""
+        ...
+
+    async def count_joined(self) -> int:
+        """Rooms that any puppet of ours is joined to."""
+        ...
+
+    async def count_invites(self, inviter: UserId, since: int) -> int:
+        """Invites by this person that were accepted since then (unix ms)."""
+        ...
+
+    async def note_invite(self, lease: Lease, inviter: UserId, event_id: EventId) -> None:
+        """Count an accepted invite once, by its event."""
+        ...
+
+    async def of_puppet(self, user_id: UserId) -> Sequence[RoomId]: ...
+
+
+class History(Protocol):
+    async def add(self, lease: Lease, said: Said) -> None:
+        """Append; the same event again changes nothing. Raises LeaseLost."""
+        ...
+
+    async def recent(self, room_id: RoomId, *, from_seq: int, limit: int) -> Sequence[Said]:
+        """The newest `limit` messages with `seq >= from_seq`, oldest first."""
+        ...
+
+    async def get(self, event_id: EventId) -> Said | None: ...
+
+    async def forget(self, lease: Lease, event_id: EventId) -> int:
+        """Remove the text of an event from every table; returns how many rows changed."""
+        ...
+
+    async def amend(self, lease: Lease, event_id: EventId, text: str) -> None:
+        """Replace the text by an edit's, in every table that holds it."""
+        ...
+
+    async def prune(self, before: int) -> int:
+        """Delete room text older than `before` (unix ms); returns rows deleted."""
+        ...
+
+
+class Store(Protocol):
+    """All of the above on one database."""
+
+    mailbox: Mailbox
+    outbox: Outbox
+    turns: Turns
+    rooms: Rooms
+    history: History
