@@ -89,8 +89,8 @@ class Mailbox(Protocol):
         """The room's unhandled events in order, without removing them."""
         ...
 
-    async def begin(self, lease: Lease, seq: int) -> int:
-        """Count one more attempt at handling an event; returns the count. Raises LeaseLost."""
+    async def count_crash(self, lease: Lease, seq: int) -> int:
+        """Handling the event crashed once more; returns how often. Raises LeaseLost."""
         ...
 
     async def finish(self, lease: Lease, seq: int, *, reason: str, room: Room) -> None:
@@ -182,7 +182,7 @@ class History(Protocol):
         ...
 
     async def recent(self, room_id: RoomId, *, from_seq: int, limit: int) -> Sequence[Said]:
-        """The newest `limit` messages with `seq >= from_seq`, oldest first."""
+        """The newest `limit` context messages with `seq >= from_seq`, oldest first."""
         ...
 
     async def get(self, event_id: EventId) -> Said | None: ...

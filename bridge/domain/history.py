@@ -12,7 +12,8 @@ class Said:
     """One message of a room's history. `seq` orders it; its bytes never change but by redaction.
 
     `sender_name` is the name at the time it was said; `is_ours` marks our own puppets' words,
-    `is_ai` any message that says it was written by an AI.
+    `is_ai` any message that says it was written by an AI. What is not `is_context` (commands, help,
+    notices) is kept to know who said it, and never shown to a model.
     """
 
     seq: int = 0
@@ -26,3 +27,4 @@ class Said:
     thread_root: EventId | None = None
     is_ours: bool = False
     is_ai: bool = False
+    is_context: bool = True

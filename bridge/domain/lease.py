@@ -21,7 +21,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """An event in the mailbox. `seq` is its order; `attempts` how often handling it was begun."""
+    """An event in the mailbox. `seq` is its order; `attempts` how often handling it crashed."""
 
     seq: int
     event: RoomEvent

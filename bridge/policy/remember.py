@@ -1,0 +1,39 @@
+"""Which messages join a room's history, and in which words."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bridge.domain.cast import Cast
+from bridge.domain.decision import Acknowledge, Decision, Mute, Say
+from bridge.domain.events import Message, MessageKind
+from bridge.domain.history import Said
+from bridge.domain.room import Room
+
+_DESCRIPTIONS: Final[dict[MessageKind, str]] = {
+    "image": "[an image: {}]",
+    "file": "[a file: {}]",
+    "audio": "[a voice message: {}]",
+    "video": "[a video: {}]",
+    "other": "[something that is no text: {}]",
+    "emote": "* {}",
+}
+
+
+def said_of(message: Message, room: Room, cast: Cast, decisions: tuple[Decision, ...]) -> Said:
+    """The message as history. What was a command or a stop is no context for a model."""
+    template = _DESCRIPTIONS.get(message.content_kind)
+    is_order = any(isinstance(d, Say | Mute | Acknowledge) for d in decisions)
+    return Said(
+        event_id=message.event_id,
+        room_id=message.room_id,
+        sender=message.sender,
+        sender_name=room.display_name(message.sender),
+        text=template.format(message.text) if template else message.text,
+        sent_at=message.sent_at,
+        reply_to=message.reply_to,
+        thread_root=message.thread_root,
+        is_ours=cast.is_ours(message.sender),
+        is_ai=message.is_ai_marked,
+        is_context=not is_order,
+    )
