@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
 from bridge.domain.effect import Effect, Planned
@@ -24,7 +24,7 @@ class Engine(Protocol):
         """What people are told answers: a model's name, or "demo engine, no AI model connected"."""
         ...
 
-    def stream(self, prompt: Prompt, *, affinity: str) -> AsyncIterator[Delta]:
+    def stream(self, prompt: Prompt, *, affinity: str) -> AsyncGenerator[Delta, None]:
         """Generate. Yields text, ends with exactly one `Finished`; thinking text is never yielded.
 
         `affinity` (the room) keeps a room on one server. Closing the iterator cancels.

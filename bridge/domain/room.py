@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from bridge.domain.events import Membership, MembershipState, RoomEvent, StateChange
@@ -67,6 +67,16 @@ class Room:
 
 def with_member(room: Room, member: Member) -> Room:
     return replace(room, members={**room.members, member.user_id: member})
+
+
+def refreshed(room: Room, state: Iterable[Membership | StateChange]) -> Room:
+    """The room with everything the homeserver knows read anew; what is ours alone stays."""
+    room = replace(
+        room, name="", topic="", is_encrypted=False, is_public=False, is_space=False, members={}
+    )
+    for event in state:
+        room = apply(room, event)
+    return room
 
 
 def apply(room: Room, event: RoomEvent) -> Room:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 from bridge import log
 from bridge.domain.lease import Lease
 from bridge.ports import Outbox, Turns
@@ -14,8 +16,10 @@ async def settle(lease: Lease, *, outbox: Outbox, turns: Turns, sender: Sender) 
     Turns that were only thinking showed nothing: their cause is still in the mailbox, and handling
     it generates again. Raises Unreachable and LeaseLost.
     """
-    unsent = await outbox.unsent(lease)
-    failed = {row.turn_id for row in unsent if not await sender.send_all(lease, [row])}
+    failed: set[str] = set()
+    for turn_id, rows in groupby(await outbox.unsent(lease), key=lambda row: row.turn_id):
+        if not await sender.send_all(lease, list(rows)):
+            failed.add(turn_id)
     for turn in await turns.open_turns(lease):
         if turn.state == "speaking":
             await turns.move(lease, turn.turn_id, "failed" if turn.turn_id in failed else "done")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from bridge import log, metrics
@@ -13,11 +13,11 @@ from bridge.domain.history import Said
 from bridge.domain.ids import EventId
 from bridge.domain.lease import Lease
 from bridge.domain.persona import Puppet
-from bridge.errors import RateLimited, Refused
+from bridge.errors import RateLimited, Refused, Unreachable
 from bridge.ports import Homeserver, Outbox
 
 HOMESERVER_MEMORY_MS: Final = 20 * 3_600_000
-"""Synapse recognises a repeated transaction id of a device for 24 h; later a resend would double."""
+"""Synapse recognises a repeated transaction id of a device for 24 h; later it would double."""
 
 _MAX_RATE_LIMIT_WAITS: Final = 20
 
@@ -25,13 +25,12 @@ _MAX_RATE_LIMIT_WAITS: Final = 20
 class Sender:
     """Sends planned effects of one room at a time."""
 
-    def __init__(
-        self, *, outbox: Outbox, homeserver: Homeserver, cast: Cast, clock: Clock
-    ) -> None:
+    def __init__(self, *, outbox: Outbox, homeserver: Homeserver, cast: Cast, clock: Clock) -> None:
         self._outbox = outbox
         self._homeserver = homeserver
         self._cast = cast
         self._clock = clock
+        self._check_lease = check_lease
         self._log = log.get("rooms.send")
 
     async def send_all(self, lease: Lease, rows: Sequence[Planned]) -> bool:
@@ -69,11 +68,12 @@ class Sender:
 
     async def _send_within_limits(self, puppet: Puppet, row: Planned) -> EventId:
         for _ in range(_MAX_RATE_LIMIT_WAITS):
+            self._check_lease()
             try:
                 return await self._homeserver.send(puppet, row.room_id, row.effect, row.txn_id)
             except RateLimited as limit:
                 await self._clock.sleep(limit.retry_after_ms / 1000)
-        return await self._homeserver.send(puppet, row.room_id, row.effect, row.txn_id)
+        raise Unreachable("the homeserver keeps asking to wait")
 
     async def _give_up(self, lease: Lease, row: Planned, problem: str) -> bool:
         self._log.warning("effect_abandoned", turn=row.turn_id, kind=row.effect.kind, why=problem)

@@ -1,0 +1,170 @@
+"""One room at a time: recover, take, decide, perform, finish."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from bridge import log, metrics
+from bridge.clock import Clock
+from bridge.domain.events import Edit, Membership, Message, Reaction, Redaction, RoomEvent
+from bridge.domain.history import Said
+from bridge.domain.ids import EventId, UserId
+from bridge.domain.lease import Arrival, Lease
+from bridge.domain.persona import Puppet
+from bridge.domain.room import Room, apply, refreshed
+from bridge.errors import BridgeError, LeaseLost, Refused
+from bridge.policy.decide import decide, interrupts
+from bridge.policy.remember import said_of
+from bridge.policy.view import House, View
+from bridge.ports import Homeserver, Store
+from bridge.rooms.perform import Performer
+from bridge.rooms.recover import settle
+from bridge.rooms.send import Sender
+from bridge.rooms.speak import Watch
+
+MAX_CRASHES: Final = 3
+_DAY_MS: Final = 86_400_000
+
+
+class Actor:
+    """Handles the mailbox of a room that it holds the lease of."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        homeserver: Homeserver,
+        performer: Performer,
+        sender: Sender,
+        house: House,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._homeserver = homeserver
+        self._performer = performer
+        self._sender = sender
+        self._house = house
+        self._clock = clock
+        self._log = log.get("rooms.actor")
+
+    async def run_room(self, lease: Lease) -> None:
+        """Handle everything in the mailbox, in order, until it is empty.
+
+        Raises LeaseLost, and any transient BridgeError: the event stays, to be handled again.
+        """
+        store = self._store
+        await settle(lease, outbox=store.outbox, turns=store.turns, sender=self._sender)
+        room = await store.rooms.get(lease.room_id)
+        while arrivals := await store.mailbox.take(lease):
+            for arrival in arrivals:
+                room = await self._handle_or_set_aside(lease, room, arrival)
+
+    async def _handle_or_set_aside(self, lease: Lease, room: Room, arrival: Arrival) -> Room:
+        try:
+            return await self._handle(lease, room, arrival)
+        except BridgeError as error:
+            if error.is_transient or isinstance(error, LeaseLost) or error.blame == "operator":
+                raise
+            problem = f"{type(error).__name__}: {error}"
+        except Exception as error:  # a poison event must stop nothing else
+            self._log.exception("event_crashed", event_id=arrival.event.event_id)
+            problem = type(error).__name__
+        crashes = await self._store.mailbox.count_crash(lease, arrival.seq)
+        if crashes < MAX_CRASHES:
+            return await self._handle_or_set_aside(
+                lease, await self._store.rooms.get(room.room_id), arrival
+            )
+        self._log.error("event_set_aside", event_id=arrival.event.event_id, problem=problem)
+        metrics.EVENTS_POISON.inc()
+        await self._store.mailbox.set_aside(lease, arrival.seq, problem=problem)
+        return room
+
+    async def _handle(self, lease: Lease, before: Room, arrival: Arrival) -> Room:
+        event = arrival.event
+        room = await self._with_state(before, apply(before, event), event)
+        view = await self._view(before, room, event)
+        decisions = decide(view, event, self._clock.now())
+        if isinstance(event, Message) and self._is_present(room):
+            said = said_of(event, room, self._house.cast, decisions)
+            await self._store.history.add(lease, said)
+        for decision in decisions:
+            kind = type(decision).__name__.lower()
+            metrics.DECISIONS.labels(decision=kind, reason=decision.reason).inc()
+            self._log.debug("decided", decision=kind, reason=decision.reason, room=room.room_id)
+            watch = self._watch(lease, view, arrival, decision)
+            room = await self._performer.perform(lease, room, event, decision, watch)
+        await self._store.mailbox.finish(lease, arrival.seq, reason=decisions[0].reason, room=room)
+        return room
+
+    def _watch(self, lease: Lease, view: View, arrival: Arrival, decision: object) -> Watch:
+        """Does anything that has arrived since make this decision's turn pointless?"""
+        puppet_id = getattr(decision, "puppet_id", None)
+
+        async def watch() -> str | None:
+            if puppet_id is None:
+                return None
+            for later in await self._store.mailbox.take(lease):
+                if later.seq <= arrival.seq:
+                    continue
+                seen = replace(view, said=await self._referred(later.event))
+                reason = interrupts(seen, puppet_id, arrival.event.event_id, later.event)
+                if reason:
+                    return reason
+            return None
+
+        return watch
+
+    async def _with_state(self, before: Room, room: Room, event: RoomEvent) -> Room:
+        """Read the room's state where it is not known: after a join, or when reading it failed."""
+        puppet = self._present_puppet(room)
+        if puppet is None:
+            # Nobody of ours is there: what we knew of its encryption may change unseen.
+            return replace(room, is_encrypted=None, direct=None)
+        has_just_joined = (
+            isinstance(event, Membership)
+            and self._house.cast.is_ours(event.user_id)
+            and event.membership == "join"
+            and not before.has_joined(event.user_id)
+        )
+        if room.is_encrypted is not None and not has_just_joined:
+            return room
+        try:
+            state = await self._homeserver.room_state(puppet, room.room_id)
+        except Refused as refusal:
+            self._log.info("room_state_refused", room=room.room_id, why=refusal.errcode)
+            return replace(room, is_encrypted=None)
+        return refreshed(room, state)
+
+    async def _view(self, before: Room, room: Room, event: RoomEvent) -> View:
+        view = View(house=self._house, room=room, before=before, said=await self._referred(event))
+        if isinstance(event, Membership) and event.membership == "invite":
+            since = self._clock.now() - _DAY_MS
+            inviter = UserId(event.sender)
+            return replace(
+                view,
+                rooms_joined=await self._store.rooms.count_joined(),
+                invites_today=await self._store.rooms.count_invites(inviter, since),
+            )
+        return view
+
+    async def _referred(self, event: RoomEvent) -> dict[EventId, Said]:
+        """The stored messages that an event points at."""
+        match event:
+            case Message():
+                targets = (event.reply_to, event.thread_root)
+            case Edit() | Redaction() | Reaction():
+                targets = (event.target,)
+            case _:
+                targets = ()
+        found: dict[EventId, Said] = {}
+        for target in targets:
+            if target is not None and (said := await self._store.history.get(target)):
+                found[target] = said
+        return found
+
+    def _present_puppet(self, room: Room) -> Puppet | None:
+        return next((p for p in self._house.cast.puppets if room.has_joined(p.user_id)), None)
+
+    def _is_present(self, room: Room) -> bool:
+        return self._present_puppet(room) is not None

@@ -1,0 +1,168 @@
+"""Which rooms are worked on: claim what is due, one task a room, beat, hand over on shutdown."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from contextlib import suppress
+from typing import Final
+
+from bridge import log, metrics
+from bridge.clock import Clock
+from bridge.domain.ids import RoomId, WorkerId
+from bridge.domain.lease import Lease
+from bridge.errors import BridgeError, DatabaseError, LeaseLost
+from bridge.ports import Mailbox
+from bridge.rooms.actor import Actor
+
+LEASE_TTL_S: Final = 10.0
+SEND_MARGIN_S: Final = 5.0
+"""A send may take this long, so none begins later than this before the lease ends."""
+
+_MAX_ROOMS: Final = 64
+_IDLE_POLL_S: Final = 5.0
+_MAX_BACKOFF_S: Final = 30.0
+_RETRY_S: Final = 1.0
+
+
+class Dispatcher:
+    """Runs rooms until cancelled or drained. One for each worker."""
+
+    def __init__(
+        self, *, worker_id: WorkerId, mailbox: Mailbox, actor: Actor, clock: Clock
+    ) -> None:
+        self._worker_id = worker_id
+        self._mailbox = mailbox
+        self._actor = actor
+        self._clock = clock
+        self._wake = asyncio.Event()
+        self._running: dict[RoomId, asyncio.Task[None]] = {}
+        self._failures: defaultdict[RoomId, int] = defaultdict(int)
+        self._lease_until_s = 0.0
+        self._is_draining = False
+        self._log = log.get("rooms.dispatcher")
+
+    def wake(self) -> None:
+        """Something was delivered: look at once."""
+        self._wake.set()
+
+    def check_lease(self) -> None:
+        """Raise LeaseLost when a send that begins now might end after our lease."""
+        if self._clock.monotonic() > self._lease_until_s - SEND_MARGIN_S:
+            raise LeaseLost("this worker's lease is about to run out")
+
+    async def run(self) -> None:
+        """Claim and run rooms until cancelled. A lease lost (the database was away, the machine
+        slept) ends every room at once and begins a new life."""
+        while True:
+            try:
+                await self._live()
+            except* LeaseLost:
+                self._log.warning("lease_lost_by_worker")
+
+    async def _live(self) -> None:
+        # Rooms of an earlier life of ours belong to nobody: it is dead, or we would not be here.
+        await self._retire()
+        await self._beat()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._keep_beating(), name="beat")
+            group.create_task(self._keep_claiming(group), name="claim")
+
+    async def hand_over(self, grace_s: float) -> None:
+        """Claim nothing more and let running rooms end.
+
+        A room that takes longer than `grace_s` is cancelled: its turn goes on at the next start.
+        """
+        self._is_draining = True
+        tasks = list(self._running.values())
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=grace_s)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        await self._mailbox.retire_worker(self._worker_id)
+
+    async def _retire(self) -> None:
+        while True:
+            try:
+                await self._mailbox.retire_worker(self._worker_id)
+                return
+            except DatabaseError as error:
+                self._log.warning("database_unavailable", problem=str(error))
+                await self._clock.sleep(_RETRY_S)
+
+    async def _keep_beating(self) -> None:
+        while True:
+            await self._clock.sleep(LEASE_TTL_S / 3)
+            try:
+                await self._beat()
+            except LeaseLost:
+                raise
+            except DatabaseError as error:
+                self._log.warning("database_unavailable", problem=str(error))
+                if self._clock.monotonic() > self._lease_until_s:
+                    raise LeaseLost("the database was away for longer than the lease") from error
+
+    async def _beat(self) -> None:
+        started_s = self._clock.monotonic()
+        if not await self._mailbox.beat(self._worker_id, round(LEASE_TTL_S * 1000)):
+            raise LeaseLost("this worker overslept its lease")
+        self._lease_until_s = started_s + LEASE_TTL_S
+
+    async def _keep_claiming(self, group: asyncio.TaskGroup) -> None:
+        while not self._is_draining:
+            self._wake.clear()
+            try:
+                has_claimed = await self._claim(group)
+                idle_s = 0.0 if has_claimed else await self._idle_s()
+            except DatabaseError as error:
+                self._log.warning("database_unavailable", problem=str(error))
+                idle_s = _RETRY_S
+            if idle_s:
+                await self._clock.wait(self._wake, idle_s)
+
+    async def _claim(self, group: asyncio.TaskGroup) -> bool:
+        free = _MAX_ROOMS - len(self._running)
+        leases = await self._mailbox.claim(self._worker_id, free) if free > 0 else []
+        for lease in leases:
+            task = group.create_task(self._run_room(lease), name="room")
+            self._running[lease.room_id] = task
+        return bool(leases)
+
+    async def _idle_s(self) -> float:
+        if len(self._running) >= _MAX_ROOMS:
+            return _IDLE_POLL_S
+        due_at = await self._mailbox.next_wake()
+        if due_at is None:
+            return _IDLE_POLL_S
+        return min(_IDLE_POLL_S, max(0.02, (due_at - self._clock.now()) / 1000))
+
+    async def _run_room(self, lease: Lease) -> None:
+        next_wake_at: int | None = None
+        metrics.ROOMS_ACTIVE.inc()
+        try:
+            await self._actor.run_room(lease)
+            self._failures.pop(lease.room_id, None)
+        except LeaseLost:
+            self._log.info("lease_lost", room=lease.room_id)
+            return
+        except BridgeError as error:
+            next_wake_at = self._after_failure(lease.room_id)
+            self._log.warning(
+                "room_postponed", room=lease.room_id, why=type(error).__name__, problem=str(error)
+            )
+        except Exception:
+            next_wake_at = self._after_failure(lease.room_id)
+            self._log.exception("room_crashed", room=lease.room_id)
+        finally:
+            metrics.ROOMS_ACTIVE.dec()
+            self._running.pop(lease.room_id, None)
+            self._wake.set()
+        with suppress(LeaseLost):
+            await self._mailbox.release(lease, next_wake_at=next_wake_at)
+        self._wake.set()
+
+    def _after_failure(self, room_id: RoomId) -> int:
+        self._failures[room_id] += 1
+        backoff_s = min(_MAX_BACKOFF_S, 2.0 ** min(10, self._failures[room_id] - 1))
+        return self._clock.now() + round(backoff_s * 1000)

@@ -1,0 +1,141 @@
+"""What a decision does, one function per kind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final, assert_never
+
+from bridge import log
+from bridge.domain.decision import (
+    Acknowledge,
+    Amend,
+    Answer,
+    BecomeGroup,
+    Decision,
+    Forget,
+    Join,
+    Leave,
+    Mute,
+    Say,
+    Silence,
+)
+from bridge.domain.effect import React, SendText
+from bridge.domain.events import Message, RoomEvent
+from bridge.domain.ids import PuppetId
+from bridge.domain.lease import Lease
+from bridge.domain.persona import Puppet
+from bridge.domain.room import Direct, Room
+from bridge.errors import Refused
+from bridge.policy import wording
+from bridge.policy.view import House
+from bridge.ports import Homeserver, Store
+from bridge.rooms.speak import Speaker, Watch
+
+_DISCLOSURES: Final = frozenset({"disclosure", "disclosure_more", "bridge_greeting"})
+
+
+class Performer:
+    """Carries decisions out. Every one may be carried out again after a crash."""
+
+    def __init__(
+        self, *, store: Store, homeserver: Homeserver, speaker: Speaker, house: House
+    ) -> None:
+        self._store = store
+        self._homeserver = homeserver
+        self._speaker = speaker
+        self._house = house
+        self._log = log.get("rooms.perform")
+
+    async def perform(
+        self, lease: Lease, room: Room, event: RoomEvent, decision: Decision, watch: Watch
+    ) -> Room:
+        """Do it; return the room as it is afterwards. Raises Unreachable and LeaseLost."""
+        match decision:
+            case Answer():
+                assert isinstance(event, Message)
+                return await self._speaker.answer(lease, room, decision, event, watch)
+            case Say():
+                return await self._say(lease, room, decision)
+            case Acknowledge():
+                return await self._acknowledge(lease, room, decision)
+            case Join():
+                return await self._join(lease, room, decision)
+            case Leave():
+                return await self._leave(room, decision)
+            case Mute() | BecomeGroup() | Forget() | Amend() | Silence():
+                return await self._note(lease, room, decision)
+            case _:
+                assert_never(decision)
+
+    async def _note(
+        self, lease: Lease, room: Room, decision: Mute | BecomeGroup | Forget | Amend | Silence
+    ) -> Room:
+        """Decisions that change only what we store."""
+        match decision:
+            case Mute():
+                muted = {**room.muted_until, decision.puppet_id: decision.until}
+                return replace(room, muted_until=muted)
+            case BecomeGroup():
+                return replace(room, direct=None)
+            case Forget():
+                await self._store.history.forget(lease, decision.target)
+            case Amend():
+                await self._store.history.amend(lease, decision.target, decision.text)
+            case Silence():
+                pass
+            case _:
+                assert_never(decision)
+        return room
+
+    async def _say(self, lease: Lease, room: Room, say: Say) -> Room:
+        notice = SendText(
+            text=wording.sentence(say.sentence, say.language, **dict(say.values)),
+            is_notice=True,
+            reply_to=say.reply_to,
+            thread_root=say.thread_root,
+        )
+        puppet = self._puppet(say.puppet_id)
+        await self._speaker.say(lease, room, puppet, say.cause_id, say.ordinal, notice, say.reason)
+        if say.sentence in _DISCLOSURES and say.puppet_id not in room.disclosed:
+            return replace(room, disclosed=(*room.disclosed, say.puppet_id))
+        return room
+
+    async def _acknowledge(self, lease: Lease, room: Room, decision: Acknowledge) -> Room:
+        await self._speaker.say(
+            lease,
+            room,
+            self._puppet(decision.puppet_id),
+            decision.cause_id,
+            "r",
+            React(target=decision.cause_id, key=decision.key),
+            decision.reason,
+        )
+        return room
+
+    async def _join(self, lease: Lease, room: Room, join: Join) -> Room:
+        puppet = self._puppet(join.puppet_id)
+        try:
+            await self._homeserver.join(puppet, room.room_id, join.via)
+        except Refused as refusal:
+            # The invite was taken back, or the room has gone: nothing is left to be done.
+            self._log.info("join_refused", puppet=puppet.puppet_id, why=refusal.errcode)
+            return room
+        await self._store.rooms.note_invite(lease, join.inviter, join.cause_id)
+        if join.is_direct and room.direct is None:
+            direct = Direct(person=join.inviter, puppet_id=puppet.puppet_id)
+            return replace(room, direct=direct)
+        return room
+
+    async def _leave(self, room: Room, leave: Leave) -> Room:
+        reason = wording.sentence(leave.sentence, leave.language, **dict(leave.values))
+        try:
+            await self._homeserver.leave(self._puppet(leave.puppet_id), room.room_id, reason)
+        except Refused as refusal:
+            self._log.info("leave_refused", puppet=leave.puppet_id, why=refusal.errcode)
+        return room
+
+    def _puppet(self, puppet_id: PuppetId) -> Puppet:
+        puppet = self._house.cast.by_id(puppet_id)
+        if puppet is None:
+            raise LookupError(f"policy chose a puppet that does not exist: {puppet_id!r}")
+        return puppet

@@ -1,0 +1,296 @@
+"""One turn: think, plan the reply in the database, then send it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, replace
+from typing import Final
+
+from bridge import log, metrics
+from bridge.clock import Clock
+from bridge.domain.decision import Answer
+from bridge.domain.effect import Effect, SendText
+from bridge.domain.events import Message
+from bridge.domain.ids import EventId, turn_id
+from bridge.domain.lease import Lease
+from bridge.domain.persona import Puppet
+from bridge.domain.prompt import Finished, Prompt, TextDelta
+from bridge.domain.room import Room
+from bridge.domain.turn import Turn, TurnState
+from bridge.errors import EngineBroken, EngineError, HomeserverError
+from bridge.policy import language, wording
+from bridge.policy.context import build_prompt, next_window
+from bridge.policy.pacing import split
+from bridge.policy.trust import clean_reply
+from bridge.policy.view import House
+from bridge.ports import Engine, Homeserver, Store
+from bridge.rooms.send import Sender
+
+PART_BYTES: Final = 6_000
+"""Markdown of one message. HTML and JSON escaping can grow it eightfold; an event holds 64 KiB."""
+
+_WATCH_S: Final = 0.25
+_TYPING_RENEWAL_S: Final = 20.0
+
+Watch = Callable[[], Awaitable[str | None]]
+"""Looks at the mailbox: a reason to cancel the turn under way, or None."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reply:
+    text: str
+    finished: Finished
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cancelled:
+    reason: str
+
+
+class Speaker:
+    """Lets a puppet reply. One reply at a time in a room."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        homeserver: Homeserver,
+        engine: Engine,
+        sender: Sender,
+        house: House,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._homeserver = homeserver
+        self._engine = engine
+        self._sender = sender
+        self._house = house
+        self._clock = clock
+        self._log = log.get("rooms.speak")
+
+    async def answer(
+        self, lease: Lease, room: Room, answer: Answer, cause: Message, watch: Watch
+    ) -> Room:
+        """Reply to `cause`, once: a turn that is over is left alone, a planned one only sent.
+
+        Returns the room with its prompt window moved on. Raises Unreachable and LeaseLost.
+        """
+        puppet = self._puppet(answer.puppet_id)
+        turn = await self._store.turns.open(
+            lease,
+            Turn(
+                turn_id=turn_id(room.room_id, cause.event_id, puppet.puppet_id),
+                room_id=room.room_id,
+                puppet_id=puppet.puppet_id,
+                cause_id=cause.event_id,
+                reason=answer.reason,
+                started_at=self._clock.now(),
+            ),
+        )
+        if turn.state != "thinking":
+            return room
+        typing = asyncio.create_task(self._attend(puppet, room, cause.event_id), name="typing")
+        try:
+            prompt, room = await self._prompt(room, puppet, cause)
+            outcome = await self._think(prompt, room, watch)
+            await self._conclude(lease, turn, puppet, room, answer, cause, prompt, outcome)
+        finally:
+            typing.cancel()
+            await asyncio.gather(typing, return_exceptions=True)
+            await self._show_typing(puppet, room, is_typing=False)
+        return room
+
+    async def say(
+        self, lease: Lease, room: Room, puppet: Puppet, cause_id: EventId, ordinal: str,
+        effect: Effect, reason: str,
+    ) -> None:  # fmt: skip
+        """Plan and send one effect that needs no thinking. Saying it again changes nothing."""
+        own_cause = EventId(f"{cause_id}#{ordinal}")
+        turn = await self._store.turns.open(
+            lease,
+            Turn(
+                turn_id=turn_id(room.room_id, own_cause, puppet.puppet_id),
+                room_id=room.room_id,
+                puppet_id=puppet.puppet_id,
+                cause_id=own_cause,
+                reason=reason,
+                started_at=self._clock.now(),
+            ),
+        )
+        if turn.state == "thinking":
+            await self._perform(lease, turn, [(ordinal, effect)], then="done")
+
+    async def _prompt(self, room: Room, puppet: Puppet, cause: Message) -> tuple[Prompt, Room]:
+        window = self._house.limits.window_messages
+        history = self._store.history
+        said = await history.recent(room.room_id, from_seq=room.window_from, limit=2 * window)
+        window_from = next_window(said, room.window_from, window)
+        room = replace(room, window_from=window_from)
+        said = [line for line in said if line.seq >= window_from]
+        stored_cause = await history.get(cause.event_id)
+        if stored_cause is None:
+            raise EngineBroken("the question has gone from the history")
+        return (
+            build_prompt(
+                house=self._house, room=room, puppet=puppet, said=said, cause=stored_cause
+            ),
+            room,
+        )
+
+    async def _think(
+        self, prompt: Prompt, room: Room, watch: Watch
+    ) -> _Reply | _Cancelled | EngineError:
+        if reason := await watch():
+            return _Cancelled(reason=reason)
+        generating = asyncio.create_task(self._generate(prompt, room), name="generate")
+        watching = asyncio.create_task(self._keep_watching(watch), name="watch")
+        try:
+            await asyncio.wait({generating, watching}, return_when=asyncio.FIRST_COMPLETED)
+            if watching.done():
+                return _Cancelled(reason=watching.result())
+            reply = generating.result()
+        finally:
+            for task in (generating, watching):
+                task.cancel()
+            await asyncio.gather(generating, watching, return_exceptions=True)
+        reason = await watch()
+        return _Cancelled(reason=reason) if reason else reply
+
+    async def _generate(self, prompt: Prompt, room: Room) -> _Reply | EngineError:
+        pieces: list[str] = []
+        try:
+            async with aclosing(self._engine.stream(prompt, affinity=room.room_id)) as stream:
+                async for delta in stream:
+                    match delta:
+                        case TextDelta():
+                            pieces.append(delta.text)
+                        case Finished():
+                            return _Reply(text="".join(pieces), finished=delta)
+        except EngineError as error:
+            return error
+        return EngineBroken("the engine ended without finishing")
+
+    async def _keep_watching(self, watch: Watch) -> str:
+        while True:
+            await self._clock.sleep(_WATCH_S)
+            if reason := await watch():
+                return reason
+
+    async def _conclude(
+        self, lease: Lease, turn: Turn, puppet: Puppet, room: Room, answer: Answer,
+        cause: Message, prompt: Prompt, outcome: _Reply | _Cancelled | EngineError,
+    ) -> None:  # fmt: skip
+        match outcome:
+            case _Cancelled():
+                await self._store.turns.move(lease, turn.turn_id, "dropped")
+                metrics.TURNS.labels(outcome="dropped").inc()
+                self._log.info("turn_dropped", turn=turn.turn_id, why=outcome.reason)
+            case EngineError():
+                metrics.ENGINE_ERRORS.labels(code=outcome.code).inc()
+                self._log.warning(
+                    "engine_failed", turn=turn.turn_id, code=outcome.code, problem=str(outcome)
+                )
+                await self._apologise(lease, turn, room, answer, cause, outcome.code)
+            case _Reply():
+                await self._record_use(turn, outcome.finished)
+                text = self._clean(puppet, prompt, outcome)
+                if text:
+                    effects = self._parts(text, answer, cause, outcome.finished.model)
+                    await self._perform(lease, turn, effects, then="done")
+                else:
+                    self._log.warning("reply_empty", turn=turn.turn_id)
+                    await self._apologise(lease, turn, room, answer, cause, "empty_reply")
+
+    async def _record_use(self, turn: Turn, finished: Finished) -> None:
+        metrics.ENGINE_TOKENS.labels(direction="prompt").inc(finished.prompt_tokens)
+        metrics.ENGINE_TOKENS.labels(direction="reply").inc(finished.reply_tokens)
+        await self._store.turns.record_use(
+            turn.turn_id,
+            model=finished.model,
+            prompt_tokens=finished.prompt_tokens,
+            reply_tokens=finished.reply_tokens,
+        )
+
+    def _clean(self, puppet: Puppet, prompt: Prompt, reply: _Reply) -> str:
+        others = [
+            name
+            for other in self._house.cast.personas()
+            if other.puppet_id != puppet.puppet_id
+            for name in other.names()
+        ]
+        return clean_reply(
+            reply.text,
+            speaker=puppet.names(),
+            others=others,
+            secrets=(prompt.system,),
+            was_cut=reply.finished.reason == "length",
+        )
+
+    def _parts(
+        self, text: str, answer: Answer, cause: Message, model: str
+    ) -> list[tuple[str, Effect]]:
+        is_late = self._clock.now() - cause.received_at > self._house.limits.late_answer_ms
+        whole = SendText(
+            text=text,
+            is_generated=True,
+            thread_root=answer.thread_root,
+            model=model or self._engine.label,
+        )
+        first, *rest = split(text, PART_BYTES)
+        return [
+            (
+                "0",
+                replace(
+                    whole,
+                    text=first,
+                    reply_to=cause.event_id,
+                    mentions=(answer.asker,) if is_late else (),
+                ),
+            ),
+            *((f"s{n}", replace(whole, text=part)) for n, part in enumerate(rest, start=1)),
+        ]
+
+    async def _apologise(
+        self, lease: Lease, turn: Turn, room: Room, answer: Answer, cause: Message, key: str
+    ) -> None:
+        spoken = language.guess(cause.text) or room.language or self._house.language
+        notice = SendText(
+            text=wording.sentence(key, spoken),
+            is_notice=True,
+            reply_to=cause.event_id,
+            thread_root=answer.thread_root,
+        )
+        await self._perform(lease, turn, [("e", notice)], then="failed")
+
+    async def _perform(
+        self, lease: Lease, turn: Turn, effects: list[tuple[str, Effect]], *, then: TurnState
+    ) -> None:
+        rows = await self._store.outbox.plan(lease, turn, effects)
+        is_complete = await self._sender.send_all(lease, rows)
+        outcome: TurnState = then if is_complete else "failed"
+        await self._store.turns.move(lease, turn.turn_id, outcome)
+        metrics.TURNS.labels(outcome=outcome).inc()
+        metrics.TURN_SECONDS.observe((self._clock.now() - turn.started_at) / 1000)
+
+    async def _attend(self, puppet: Puppet, room: Room, cause_id: EventId) -> None:
+        """Show that the message was seen and that an answer is coming, until cancelled."""
+        await self._show_typing(puppet, room, is_typing=True)
+        with suppress(HomeserverError):
+            await self._homeserver.mark_read(puppet, room.room_id, cause_id)
+        while True:
+            await self._clock.sleep(_TYPING_RENEWAL_S)
+            await self._show_typing(puppet, room, is_typing=True)
+
+    async def _show_typing(self, puppet: Puppet, room: Room, *, is_typing: bool) -> None:
+        try:
+            await self._homeserver.type(puppet, room.room_id, is_typing=is_typing)
+        except HomeserverError as error:
+            self._log.debug("typing_not_shown", problem=str(error))
+
+    def _puppet(self, puppet_id: str) -> Puppet:
+        puppet = next((p for p in self._house.cast.puppets if p.puppet_id == puppet_id), None)
+        if puppet is None:
+            raise LookupError(f"no puppet {puppet_id!r}")
+        return puppet
