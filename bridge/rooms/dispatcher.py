@@ -9,15 +9,12 @@ from typing import Final
 
 from bridge import log, metrics
 from bridge.clock import Clock
-from bridge.domain.ids import RoomId, WorkerId
+from bridge.domain.ids import RoomId
 from bridge.domain.lease import Lease
 from bridge.errors import BridgeError, DatabaseError, LeaseLost
 from bridge.ports import Mailbox
 from bridge.rooms.actor import Actor
-
-LEASE_TTL_S: Final = 10.0
-SEND_MARGIN_S: Final = 5.0
-"""A send may take this long, so none begins later than this before the lease ends."""
+from bridge.rooms.heart import Heart
 
 _MAX_ROOMS: Final = 64
 _IDLE_POLL_S: Final = 5.0
@@ -28,28 +25,20 @@ _RETRY_S: Final = 1.0
 class Dispatcher:
     """Runs rooms until cancelled or drained. One for each worker."""
 
-    def __init__(
-        self, *, worker_id: WorkerId, mailbox: Mailbox, actor: Actor, clock: Clock
-    ) -> None:
-        self._worker_id = worker_id
+    def __init__(self, *, mailbox: Mailbox, heart: Heart, actor: Actor, clock: Clock) -> None:
+        self._heart = heart
         self._mailbox = mailbox
         self._actor = actor
         self._clock = clock
         self._wake = asyncio.Event()
         self._running: dict[RoomId, asyncio.Task[None]] = {}
         self._failures: defaultdict[RoomId, int] = defaultdict(int)
-        self._lease_until_s = 0.0
         self._is_draining = False
         self._log = log.get("rooms.dispatcher")
 
     def wake(self) -> None:
         """Something was delivered: look at once."""
         self._wake.set()
-
-    def check_lease(self) -> None:
-        """Raise LeaseLost when a send that begins now might end after our lease."""
-        if self._clock.monotonic() > self._lease_until_s - SEND_MARGIN_S:
-            raise LeaseLost("this worker's lease is about to run out")
 
     async def run(self) -> None:
         """Claim and run rooms until cancelled. A lease lost (the database was away, the machine
@@ -61,11 +50,9 @@ class Dispatcher:
                 self._log.warning("lease_lost_by_worker")
 
     async def _live(self) -> None:
-        # Rooms of an earlier life of ours belong to nobody: it is dead, or we would not be here.
-        await self._retire()
-        await self._beat()
+        await self._heart.begin()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._keep_beating(), name="beat")
+            group.create_task(self._heart.keep_beating(), name="beat")
             group.create_task(self._keep_claiming(group), name="claim")
 
     async def hand_over(self, grace_s: float) -> None:
@@ -80,34 +67,7 @@ class Dispatcher:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        await self._mailbox.retire_worker(self._worker_id)
-
-    async def _retire(self) -> None:
-        while True:
-            try:
-                await self._mailbox.retire_worker(self._worker_id)
-                return
-            except DatabaseError as error:
-                self._log.warning("database_unavailable", problem=str(error))
-                await self._clock.sleep(_RETRY_S)
-
-    async def _keep_beating(self) -> None:
-        while True:
-            await self._clock.sleep(LEASE_TTL_S / 3)
-            try:
-                await self._beat()
-            except LeaseLost:
-                raise
-            except DatabaseError as error:
-                self._log.warning("database_unavailable", problem=str(error))
-                if self._clock.monotonic() > self._lease_until_s:
-                    raise LeaseLost("the database was away for longer than the lease") from error
-
-    async def _beat(self) -> None:
-        started_s = self._clock.monotonic()
-        if not await self._mailbox.beat(self._worker_id, round(LEASE_TTL_S * 1000)):
-            raise LeaseLost("this worker overslept its lease")
-        self._lease_until_s = started_s + LEASE_TTL_S
+        await self._mailbox.retire_worker(self._heart.worker_id)
 
     async def _keep_claiming(self, group: asyncio.TaskGroup) -> None:
         while not self._is_draining:
@@ -123,7 +83,7 @@ class Dispatcher:
 
     async def _claim(self, group: asyncio.TaskGroup) -> bool:
         free = _MAX_ROOMS - len(self._running)
-        leases = await self._mailbox.claim(self._worker_id, free) if free > 0 else []
+        leases = await self._mailbox.claim(self._heart.worker_id, free) if free > 0 else []
         for lease in leases:
             task = group.create_task(self._run_room(lease), name="room")
             self._running[lease.room_id] = task

@@ -25,7 +25,15 @@ _MAX_RATE_LIMIT_WAITS: Final = 20
 class Sender:
     """Sends planned effects of one room at a time."""
 
-    def __init__(self, *, outbox: Outbox, homeserver: Homeserver, cast: Cast, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        outbox: Outbox,
+        homeserver: Homeserver,
+        cast: Cast,
+        clock: Clock,
+        check_lease: Callable[[], None],
+    ) -> None:
         self._outbox = outbox
         self._homeserver = homeserver
         self._cast = cast
