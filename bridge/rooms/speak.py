@@ -21,7 +21,7 @@ from bridge.domain.room import Room
 from bridge.domain.turn import Turn, TurnState
 from bridge.errors import EngineBroken, EngineError, HomeserverError
 from bridge.policy import language, wording
-from bridge.policy.context import build_prompt, next_window
+from bridge.policy.context import build_prompt, next_window, secrets_of
 from bridge.policy.pacing import split
 from bridge.policy.trust import clean_reply
 from bridge.policy.view import House
@@ -93,9 +93,9 @@ class Speaker:
             return room
         typing = asyncio.create_task(self._attend(puppet, room, cause.event_id), name="typing")
         try:
-            prompt, room = await self._prompt(room, puppet, cause)
+            prompt, authors, room = await self._prompt(room, puppet, cause)
             outcome = await self._think(prompt, room, watch)
-            await self._conclude(lease, turn, puppet, room, answer, cause, prompt, outcome)
+            await self._conclude(lease, turn, puppet, room, answer, cause, authors, outcome)
         finally:
             typing.cancel()
             await asyncio.gather(typing, return_exceptions=True)
@@ -122,7 +122,10 @@ class Speaker:
         if turn.state == "thinking":
             await self._perform(lease, turn, [(ordinal, effect)], then="done")
 
-    async def _prompt(self, room: Room, puppet: Puppet, cause: Message) -> tuple[Prompt, Room]:
+    async def _prompt(
+        self, room: Room, puppet: Puppet, cause: Message
+    ) -> tuple[Prompt, frozenset[str], Room]:
+        """The prompt, the names of those who speak in it, and the room with its window."""
         window = self._house.limits.window_messages
         history = self._store.history
         said = await history.recent(room.room_id, from_seq=room.window_from, limit=2 * window)
@@ -136,6 +139,7 @@ class Speaker:
             build_prompt(
                 house=self._house, room=room, puppet=puppet, said=said, cause=stored_cause
             ),
+            frozenset(line.sender_name for line in said),
             room,
         )
 
@@ -180,7 +184,7 @@ class Speaker:
 
     async def _conclude(
         self, lease: Lease, turn: Turn, puppet: Puppet, room: Room, answer: Answer,
-        cause: Message, prompt: Prompt, outcome: _Reply | _Cancelled | EngineError,
+        cause: Message, authors: frozenset[str], outcome: _Reply | _Cancelled | EngineError,
     ) -> None:  # fmt: skip
         match outcome:
             case _Cancelled():
@@ -195,7 +199,7 @@ class Speaker:
                 await self._apologise(lease, turn, room, answer, cause, outcome.code)
             case _Reply():
                 await self._record_use(turn, outcome.finished)
-                text = self._clean(puppet, prompt, outcome)
+                text = self._clean(puppet, authors, outcome)
                 if text:
                     effects = self._parts(text, answer, cause, outcome.finished.model)
                     await self._perform(lease, turn, effects, then="done")
@@ -213,18 +217,18 @@ class Speaker:
             reply_tokens=finished.reply_tokens,
         )
 
-    def _clean(self, puppet: Puppet, prompt: Prompt, reply: _Reply) -> str:
-        others = [
+    def _clean(self, puppet: Puppet, authors: frozenset[str], reply: _Reply) -> str:
+        others = {
             name
             for other in self._house.cast.personas()
             if other.puppet_id != puppet.puppet_id
             for name in other.names()
-        ]
+        }
         return clean_reply(
             reply.text,
-            speaker=puppet.names(),
-            others=others,
-            secrets=(prompt.system,),
+            speaker=(*puppet.names(), puppet.display_name),
+            others=sorted((others | authors) - {puppet.display_name}),
+            secrets=secrets_of(self._house),
             was_cut=reply.finished.reason == "length",
         )
 

@@ -1,0 +1,315 @@
+"""The running program: the only module that names concrete adapters. Wiring, no logic."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+from typing import Final
+
+from aiohttp import web
+
+from bridge import log
+from bridge.admin import http as admin_http
+from bridge.clock import Clock, SystemClock
+from bridge.domain.cast import Cast
+from bridge.domain.ids import DeviceId, PuppetId, UserId, WorkerId
+from bridge.domain.persona import Persona, Puppet
+from bridge.engine.demo import DemoEngine
+from bridge.engine.ollama import OllamaEngine
+from bridge.errors import ConfigError, HomeserverError, TokenRejected
+from bridge.matrix.homeserver import MatrixHomeserver
+from bridge.matrix.ingest import Ingest
+from bridge.matrix.puppetry import Puppetry
+from bridge.personas import load_personas, shipped_folder
+from bridge.policy.view import House
+from bridge.ports import Engine, Homeserver
+from bridge.ports import Store as StorePort
+from bridge.registration import Registration, load_registration
+from bridge.rooms.actor import Actor
+from bridge.rooms.dispatcher import Dispatcher
+from bridge.rooms.heart import Heart
+from bridge.rooms.perform import Performer
+from bridge.rooms.send import Sender
+from bridge.rooms.speak import Speaker
+from bridge.settings import Settings
+from bridge.store.store import Store, open_store
+
+WORKER_ID: Final = WorkerId("main")
+BRIDGE_PUPPET: Final = PuppetId("bridge")
+DRAIN_S: Final = 10.0
+_RETRY_S: Final = 2.0
+_PING_RETRY_S: Final = 10.0
+_HOUSEKEEPING_S: Final = 3600.0
+_DAY_MS: Final = 86_400_000
+
+
+def assemble(
+    *,
+    worker_id: WorkerId,
+    store: StorePort,
+    homeserver: Homeserver,
+    engine: Engine,
+    house: House,
+    clock: Clock,
+) -> Dispatcher:
+    """The whole pipeline behind a mailbox, on the adapters given."""
+    heart = Heart(worker_id=worker_id, mailbox=store.mailbox, clock=clock)
+    sender = Sender(
+        outbox=store.outbox,
+        homeserver=homeserver,
+        cast=house.cast,
+        clock=clock,
+        check_lease=heart.check_lease,
+    )
+    speaker = Speaker(
+        store=store,
+        homeserver=homeserver,
+        engine=engine,
+        sender=sender,
+        house=house,
+        clock=clock,
+    )
+    performer = Performer(store=store, homeserver=homeserver, speaker=speaker, house=house)
+    actor = Actor(
+        store=store,
+        homeserver=homeserver,
+        performer=performer,
+        sender=sender,
+        house=house,
+        clock=clock,
+    )
+    return Dispatcher(mailbox=store.mailbox, heart=heart, actor=actor, clock=clock)
+
+
+def build_cast(settings: Settings) -> Cast:
+    """The enabled personas as puppets, and the bridge user. Raises ConfigError."""
+    personas = {
+        p.persona_id: p for p in load_personas(settings.personas.folder or shipped_folder())
+    }
+    missing = [name for name in settings.personas.enabled if name not in personas]
+    if missing:
+        raise ConfigError(
+            f"personas.enabled: there is no persona {missing[0]!r}. "
+            f"Known ones: {', '.join(sorted(personas))}."
+        )
+    puppets = [
+        _puppet(settings, personas[PuppetId(name)])
+        for name in dict.fromkeys(settings.personas.enabled)
+    ]
+    bridge_user = Puppet(
+        puppet_id=BRIDGE_PUPPET,
+        user_id=UserId(settings.bridge_user_id()),
+        device_id=DeviceId("AIBRIDGE"),
+        display_name="AI Bridge",
+        role="bridge",
+        persona=Persona(
+            persona_id=BRIDGE_PUPPET,
+            version="1",
+            name="AI Bridge",
+            description="Lists the AI members of this server.",
+            character="",
+        ),
+    )
+    return Cast((*puppets, bridge_user))
+
+
+def _puppet(settings: Settings, persona: Persona) -> Puppet:
+    return Puppet(
+        puppet_id=persona.persona_id,
+        user_id=UserId(settings.puppet_user_id(persona.persona_id)),
+        device_id=DeviceId(f"AI_{persona.persona_id.upper()}"),
+        display_name=settings.personas.display_name.replace("{name}", persona.name),
+        persona=persona,
+    )
+
+
+def build_house(settings: Settings, cast: Cast) -> House:
+    return House(
+        cast=cast,
+        access=settings.access_rules(),
+        limits=settings.limits(),
+        operator=settings.operator.name or settings.homeserver.server_name,
+        contact=settings.operator.contact,
+        command_prefix=settings.rooms.command_prefix,
+        language=settings.rooms.language,
+        admins=settings.admins,
+    )
+
+
+def build_engine(settings: Settings, clock: Clock) -> Engine:
+    match settings.engine.kind:
+        case "demo":
+            return DemoEngine(clock=clock)
+        case "ollama":
+            return OllamaEngine(settings.engine)
+
+
+class App:
+    """A bridge that is up: what it is made of, and whether it is ready."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        registration: Registration,
+        store: Store,
+        homeserver: MatrixHomeserver,
+        engine: Engine,
+        clock: Clock,
+    ) -> None:
+        self.settings = settings
+        self.engine = engine
+        self.cast = build_cast(settings)
+        self.store = store
+        self.homeserver = homeserver
+        self.ready = asyncio.Event()
+        self._registration = registration
+        self._clock = clock
+        self._started_s = clock.monotonic()
+        self._waiting_for = "the homeserver"
+        self._log = log.get("app")
+        self.dispatcher = assemble(
+            worker_id=WORKER_ID,
+            store=store,
+            homeserver=homeserver,
+            engine=engine,
+            house=build_house(settings, self.cast),
+            clock=clock,
+        )
+        store.mailbox.on_delivery = self.dispatcher.wake
+        self.ingest = Ingest(
+            hs_token=registration.hs_token,
+            deliver=store.mailbox.deliver,
+            clock=clock,
+            is_ours=self.cast.is_ours,
+        )
+
+    @property
+    def engine_label(self) -> str:
+        return self.engine.label
+
+    async def work(self) -> None:
+        """Bring the puppets up, then handle rooms until cancelled. Raises TokenRejected."""
+        await self._bring_up()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.dispatcher.run(), name="dispatcher")
+            group.create_task(self._say_hello(), name="ping")
+            group.create_task(self._keep_house(), name="housekeeping")
+            self._waiting_for = ""
+            self.ready.set()
+            self._log.info("ready", engine=self.engine_label, puppets=len(self.cast.puppets))
+
+    async def status(self) -> admin_http.Status:
+        figures = await self.store.figures()
+        return admin_http.Status(
+            is_ready=self.ready.is_set(),
+            waiting_for=self._waiting_for,
+            version=version("matrix-ai-bridge"),
+            engine=self.engine_label,
+            homeserver=self.settings.homeserver.url,
+            uptime_s=round(self._clock.monotonic() - self._started_s),
+            puppets=[(p.display_name, p.user_id) for p in self.cast.puppets],
+            figures=figures.as_rows(self._clock.now()),
+        )
+
+    async def _bring_up(self) -> None:
+        puppetry = Puppetry(
+            homeserver=self.homeserver, memory=self.store.puppets, operator=self._operator()
+        )
+        for puppet in self.cast.puppets:
+            while True:
+                try:
+                    await puppetry.ensure(puppet)
+                    break
+                except TokenRejected:
+                    raise
+                except HomeserverError as error:
+                    self._log.warning("homeserver_unavailable", problem=str(error))
+                    await self._clock.sleep(_RETRY_S)
+
+    async def _say_hello(self) -> None:
+        """Ping, so that a homeserver in back-off delivers at once, and until it reaches us."""
+        while True:
+            try:
+                await self.homeserver.ping(self._registration.id)
+                return
+            except HomeserverError as error:
+                self._log.warning("homeserver_cannot_reach_us", problem=str(error))
+                await self._clock.sleep(_PING_RETRY_S)
+
+    async def _keep_house(self) -> None:
+        while True:
+            before = self._clock.now() - self.settings.retention.room_text_days * _DAY_MS
+            await self.store.prune(before)
+            await self._clock.sleep(_HOUSEKEEPING_S)
+
+    def _operator(self) -> str:
+        return self.settings.operator.name or self.settings.homeserver.server_name
+
+
+@asynccontextmanager
+async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterator[App]:
+    """Start everything; stop it cleanly at the end.
+
+    Rooms under way get `DRAIN_S` to end. A part that dies ends the whole: the caller's block is
+    cancelled and the error raised.
+    """
+    clock = clock or SystemClock()
+    registration = load_registration(settings.appservice.registration)
+    async with AsyncExitStack() as stack:
+        store = await open_store(settings.database.url, clock)
+        stack.push_async_callback(store.close)
+        engine = build_engine(settings, clock)
+        stack.push_async_callback(engine.close)
+        homeserver = MatrixHomeserver(url=settings.homeserver.url, as_token=registration.as_token)
+        stack.push_async_callback(homeserver.close)
+        app = App(
+            settings=settings,
+            registration=registration,
+            store=store,
+            homeserver=homeserver,
+            engine=engine,
+            clock=clock,
+        )
+        appservice = settings.appservice
+        await _listen(stack, app.ingest.app(), appservice.listen_host, appservice.listen_port,
+                      "appservice.listen_port")  # fmt: skip
+        await _listen(stack, admin_http.application(app.status), settings.http.host,
+                      settings.http.port, "http.port")  # fmt: skip
+        async with asyncio.TaskGroup() as group:
+            work = group.create_task(app.work(), name="work")
+            try:
+                yield app
+            finally:
+                if app.ready.is_set():
+                    await app.dispatcher.hand_over(DRAIN_S)
+                work.cancel()
+
+
+async def run(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT. Raises BridgeError when it cannot go on."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with running(settings):
+        await stop.wait()
+        log.get("app").info("stopping")
+
+
+async def _listen(
+    stack: AsyncExitStack, app: web.Application, host: str, port: int, key: str
+) -> None:
+    runner = web.AppRunner(app, access_log=None, handle_signals=False)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        raise ConfigError(
+            f"{key}: cannot listen on {host}:{port} ({error.strerror}). "
+            "Choose another port, or stop what uses this one."
+        ) from error
