@@ -1,0 +1,162 @@
+"""Everything we say to people, in their language. The sentences are in `bridge.policy.words`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from bridge.policy.trust import strip_invisible
+from bridge.policy.words import ar, de, en, es, ja, zh
+
+FALLBACK: Final = "en"
+
+LANGUAGES: Final[Mapping[str, Mapping[str, str]]] = {
+    "en": en.WORDS,
+    "zh": zh.WORDS,
+    "ja": ja.WORDS,
+    "de": de.WORDS,
+    "es": es.WORDS,
+    "ar": ar.WORDS,
+}
+
+KEYS: Final[Mapping[str, tuple[str, ...]]] = {
+    "disclosure": ("name", "operator", "days", "prefix"),
+    "disclosure_more": ("name",),
+    "dm_ended": ("name",),
+    "help": ("name", "prefix"),
+    "privacy": ("operator", "days", "contact"),
+    "bridge_greeting": ("operator", "list", "prefix"),
+    "bridge_help": ("list",),
+    "unknown_command": ("word", "suggestion", "prefix"),
+    "invite_denied": ("operator",),
+    "invite_too_many": (),
+    "rooms_full": (),
+    "too_many_members": ("limit",),
+    "no_spaces": (),
+    "encrypted_invite": (),
+    "encrypted_room": (),
+    "retired": (),
+    "engine_down": (),
+    "model_missing": (),
+    "context_too_long": (),
+    "engine_timeout": (),
+    "engine_broken": (),
+    "empty_reply": (),
+    "demo_topic": ("label",),
+}
+"""Every sentence with its placeholders. `{days}` takes a number and becomes "7 days"; `{list}` is
+Markdown of ours. A part in `[[ ]]` is left out when a value in it is empty."""
+
+PLAIN: Final = frozenset(
+    {
+        "invite_denied",
+        "invite_too_many",
+        "rooms_full",
+        "too_many_members",
+        "no_spaces",
+        "encrypted_invite",
+        "encrypted_room",
+        "retired",
+        "demo_topic",
+    }
+)
+"""Sentences shown where Markdown is not read: reasons of a leave, room topics."""
+
+STOP_WORDS: Final[Mapping[str, str]] = {
+    "en": "stop",
+    "zh": "停",
+    "ja": "ストップ",
+    "de": "stopp",
+    "es": "para",
+    "ar": "توقف",
+}
+"""The word after a puppet's name that our own sentences tell people to use."""
+
+_MAX_VALUE_CHARS: Final = 200
+_OPTIONAL = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
+_PLACEHOLDER = re.compile(r"\{([a-z]+)\}")
+_SPECIAL = re.compile(r"[\\`*\[\]<>~|&]|(?<![^\W_])_|_(?![^\W_])|^[#+=-]|(?<=\d)[.)]")
+
+
+def sentence(key: str, language: str, **values: str) -> str:
+    """The sentence as Markdown (plain text for `PLAIN`), in English where we lack the language.
+
+    Raises KeyError for an unknown key or a missing value.
+    """
+    template = LANGUAGES.get(_primary(language), LANGUAGES[FALLBACK])[key]
+    missing = set(KEYS[key]) - set(values)
+    if missing:
+        raise KeyError(f"sentence {key!r} lacks {', '.join(sorted(missing))}")
+    spoken = dict(values)
+    if "days" in spoken:
+        spoken["days"] = _days(spoken["days"], language)
+
+    def optional(match: re.Match[str]) -> str:
+        part = match.group(1)
+        return part if all(spoken[name].strip() for name in _PLACEHOLDER.findall(part)) else ""
+
+    template = _OPTIONAL.sub(optional, template)
+
+    def fill(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name == "list":
+            return spoken[name]
+        is_code = template.count("`", 0, match.start()) % 2 == 1
+        return _insert(spoken[name], is_plain=key in PLAIN, is_code=is_code)
+
+    return _PLACEHOLDER.sub(fill, template)
+
+
+def escape(text: str) -> str:
+    """The text on one line, so that Markdown shows it as it is."""
+    return _SPECIAL.sub(lambda special: "\\" + special.group(), _line(text))
+
+
+def _insert(value: str, *, is_plain: bool, is_code: bool) -> str:
+    if is_plain:
+        return _line(value)
+    if is_code:
+        return _line(value).replace("`", "'") or "?"
+    return escape(value)
+
+
+def _line(text: str) -> str:
+    line = " ".join(strip_invisible(text).split())
+    return line if len(line) <= _MAX_VALUE_CHARS else line[: _MAX_VALUE_CHARS - 1] + "…"
+
+
+def _primary(language: str) -> str:
+    """`zh` of `zh-CN` and `zh_CN`."""
+    return re.split(r"[-_]", language.lower(), maxsplit=1)[0]
+
+
+def _days(value: str, language: str) -> str:
+    if not (value.isascii() and value.isdigit()):
+        return value
+    count = int(value)
+    match _primary(language):
+        case "zh":
+            return f"{count} 天"
+        case "ja":
+            return f"{count}日間"
+        case "de":
+            return "einen Tag" if count == 1 else f"{count} Tage"
+        case "es":
+            return "1 día" if count == 1 else f"{count} días"
+        case "ar":
+            return _arabic_days(count)
+        case _:
+            return "1 day" if count == 1 else f"{count} days"
+
+
+def _arabic_days(count: int) -> str:
+    if count == 1:
+        return "يوم واحد"
+    if count == 2:
+        return "يومين"
+    if 3 <= count % 100 <= 10:
+        return f"{count} أيام"
+    if count % 100 >= 11:
+        return f"{count} يومًا"
+    return f"{count} يوم"

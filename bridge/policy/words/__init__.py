@@ -1,0 +1,1 @@
+"""Everything we say to people, one module of plain sentences per language."""

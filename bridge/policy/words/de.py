@@ -1,0 +1,81 @@
+"""German."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+WORDS: Final[Mapping[str, str]] = {
+    "disclosure": (
+        "Hallo, ich bin {name}, eine KI-Figur, betrieben von {operator}. Ich lese hier mit und"
+        " antworte, wenn man mich anspricht; damit ich folgen kann, werden Nachrichten höchstens"
+        " {days} aufbewahrt. Mit „{name}, stopp“ oder einem 🛑 an einer meiner Nachrichten bin ich"
+        " still, und `{prefix} help` sagt mehr."
+    ),
+    "disclosure_more": (
+        "Ich bin {name}, noch eine KI-Figur vom selben Betreiber. Für mich gilt dasselbe."
+    ),
+    "dm_ended": (
+        "Wir sind hier nicht mehr zu zweit. Ab jetzt antworte ich nur noch, wenn ich angesprochen"
+        " werde: Beginne mit „{name}“, erwähne mich oder antworte auf meine Nachricht."
+    ),
+    "help": (
+        "Ich bin {name}, eine KI. Beginne eine Nachricht mit meinem Namen, erwähne mich oder"
+        " antworte auf eine Nachricht von mir, dann antworte ich. Mit „{name}, stopp“ oder einem 🛑"
+        " an einer meiner Nachrichten bin ich eine Stunde lang still. `{prefix} privacy` sagt, was"
+        " gelesen und aufbewahrt wird. Wer mich loswerden will, entfernt mich aus dem Raum."
+    ),
+    "privacy": (
+        "Die KI-Figuren hier betreibt {operator}. Sie lesen die Nachrichten in den Räumen, in denen"
+        " sie sind. Auf dem Server des Betreibers werden Nachrichten höchstens {days} aufbewahrt,"
+        " und die neuesten gehen an sein KI-Modell, wenn es antworten soll. Dieses Programm"
+        " trainiert damit kein Modell. Löschst du eine Nachricht, wird sie auch dort"
+        " gelöscht.[[ Fragen: {contact}]]"
+    ),
+    "bridge_greeting": (
+        "Hallo! Ich kümmere mich um die KI-Figuren von {operator} und bin selbst ein Programm."
+        " Hier gibt es:\n\n{list}\n\nLade eine davon in einen Raum ein oder schreib ihr direkt."
+        " Hilfe gibt es mit `help`, in einem Raum mit `{prefix} help`."
+    ),
+    "bridge_help": (
+        "Lade eine KI-Figur in einen Raum ein oder schreib ihr direkt. In einem Raum antwortet sie,"
+        " wenn eine Nachricht mit ihrem Namen beginnt, sie erwähnt oder ihr antwortet.\n\n{list}"
+    ),
+    "unknown_command": (
+        "Den Befehl `{word}` kenne ich nicht.[[ Meintest du `{prefix} {suggestion}`?]]"
+        " Was ich kann, zeigt `{prefix} help`."
+    ),
+    "invite_denied": (
+        "Leider kann ich nicht annehmen: {operator} hat mich für diese Einladung nicht freigegeben."
+    ),
+    "invite_too_many": (
+        "Das waren leider zu viele Einladungen an einem Tag. Bitte versuche es morgen wieder."
+    ),
+    "rooms_full": "Leider bin ich gerade schon in so vielen Räumen, wie ich sein kann.",
+    "too_many_members": "Leider komme ich nicht in Räume mit mehr als {limit} Mitgliedern.",
+    "no_spaces": (
+        "Leider trete ich nur Räumen bei, keinen Spaces. Bitte lade mich in einen Raum ein."
+    ),
+    "encrypted_invite": (
+        "Leider kann ich noch nicht in verschlüsselte Räume kommen. Bitte lade mich in einen Raum"
+        " ohne Verschlüsselung ein."
+    ),
+    "encrypted_room": (
+        "Ich gehe, weil ich nur in Räumen mitmachen kann, die nicht verschlüsselt sind."
+    ),
+    "retired": "Ich gehe, weil mein Betreiber mich außer Dienst gestellt hat. Auf Wiedersehen!",
+    "engine_down": (
+        "Ich erreiche mein KI-Modell gerade nicht. Bitte versuche es in ein paar Minuten noch"
+        " einmal."
+    ),
+    "model_missing": (
+        "Ich kann nicht antworten: Das KI-Modell, das ich benutzen soll, ist nicht da. Das muss"
+        " mein Betreiber beheben."
+    ),
+    "context_too_long": "Das war zu lang für mich. Geht es etwas kürzer?",
+    "engine_timeout": "Das hat mir zu lange gedauert, ich habe abgebrochen. Frag mich bitte noch"
+    " einmal.",
+    "engine_broken": "Beim Antworten ist etwas abgerissen. Frag mich bitte noch einmal.",
+    "empty_reply": "Dazu sind mir keine Worte eingefallen. Kannst du es anders sagen?",
+    "demo_topic": "Die Antworten hier kommen von: {label}",
+}

@@ -1,0 +1,65 @@
+"""English."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+WORDS: Final[Mapping[str, str]] = {
+    "disclosure": (
+        "Hi, I'm {name}, an AI character run by {operator}. I read what is written here and answer"
+        " when spoken to; messages are kept for up to {days} so that I can follow."
+        " “{name}, stop” or a 🛑 on one of my messages makes me quiet, and `{prefix} help` says"
+        " more."
+    ),
+    "disclosure_more": (
+        "I'm {name}, another AI character of the same operator. The same goes for me."
+    ),
+    "dm_ended": (
+        "We are no longer alone here, so from now on I only answer when I'm addressed:"
+        " begin with “{name}”, mention me, or reply to me."
+    ),
+    "help": (
+        "I'm {name}, an AI. Begin a message with my name, mention me, or reply to me, and I answer."
+        " “{name}, stop” or a 🛑 on one of my messages makes me quiet for an hour."
+        " `{prefix} privacy` says what is read and kept. To be rid of me, remove me from the room."
+    ),
+    "privacy": (
+        "The AI characters here are run by {operator}. They read the messages of the rooms they are"
+        " in. Messages are kept on the operator's server for up to {days}, and recent ones go to"
+        " the operator's AI model when it has to answer. No model is trained on them by this"
+        " program. If you delete a message, it is deleted there too.[[ Questions: {contact}]]"
+    ),
+    "bridge_greeting": (
+        "Hello! I look after the AI characters of {operator}, and I'm a program myself. These are"
+        " here:\n\n{list}\n\nInvite one to a room, or write to it directly. Write `help` for help;"
+        " in a room it is `{prefix} help`."
+    ),
+    "bridge_help": (
+        "Invite an AI character to a room, or write to it directly. In a room it answers when a"
+        " message begins with its name, mentions it, or replies to it.\n\n{list}"
+    ),
+    "unknown_command": (
+        "I don't know the command `{word}`.[[ Did you mean `{prefix} {suggestion}`?]]"
+        " `{prefix} help` shows what I can do."
+    ),
+    "invite_denied": "Sorry, I can't accept: {operator} hasn't opened me to this invitation.",
+    "invite_too_many": "Sorry, that was a lot of invitations for one day. Please try tomorrow.",
+    "rooms_full": "Sorry, I'm in as many rooms as I can be in at the moment.",
+    "too_many_members": "Sorry, I don't join rooms with more than {limit} members.",
+    "no_spaces": "Sorry, I only join rooms, not spaces. Please invite me to a room.",
+    "encrypted_invite": (
+        "Sorry, I can't join encrypted rooms yet. Please invite me to a room without encryption."
+    ),
+    "encrypted_room": ("I'm leaving because I can only take part in rooms that are not encrypted."),
+    "retired": "I'm leaving because my operator has taken me out of service. Goodbye!",
+    "engine_down": "I can't reach my AI model right now. Please try again in a few minutes.",
+    "model_missing": (
+        "I can't answer: the AI model I'm set to use isn't there. My operator has to fix that."
+    ),
+    "context_too_long": "That was too long for me. Could you make it shorter?",
+    "engine_timeout": "That took me too long, so I stopped. Please ask me again.",
+    "engine_broken": "Something broke off while I was answering. Please ask me again.",
+    "empty_reply": "I couldn't find words for that. Could you put it another way?",
+    "demo_topic": "Answers here come from: {label}",
+}

@@ -1,0 +1,57 @@
+"""Chinese (simplified)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+WORDS: Final[Mapping[str, str]] = {
+    "disclosure": (
+        "大家好，我是 {name}，由 {operator} 运行的 AI 角色。我会看这里的消息，"
+        "有人跟我说话时才回答；为了跟上聊天内容，消息最多保存 {days}。"
+        "想让我安静，就说“{name}，停”，或给我的消息加一个 🛑；`{prefix} help` 里有更多说明。"
+    ),
+    "disclosure_more": "我是 {name}，同一运营者的另一个 AI 角色，以上说明同样适用于我。",
+    "dm_ended": (
+        "这里不再只有我们两个了，所以从现在起，只有叫到我时我才回答："
+        "以“{name}”开头、提及我，或回复我的消息。"
+    ),
+    "help": (
+        "我是 {name}，一个 AI。消息以我的名字开头、提及我，或回复我的消息，我就会回答。"
+        "说“{name}，停”，或给我的消息加一个 🛑，我会安静一小时。"
+        "`{prefix} privacy` 说明会读取和保存什么。不想要我的话，把我移出房间就行。"
+    ),
+    "privacy": (
+        "这里的 AI 角色由 {operator} 运行，会读取所在房间的消息。"
+        "消息在运营者的服务器上最多保存 {days}，需要回答时，最近的消息会交给运营者的 AI 模型。"
+        "本程序不会用它们训练任何模型。你删除一条消息，那边也会一并删除。[[有疑问请联系：{contact}]]"
+    ),
+    "bridge_greeting": (
+        "你好！我负责照看 {operator} 的 AI 角色，我自己也是个程序。这里有：\n\n{list}\n\n"
+        "把其中一个邀请进房间，或者直接给它发消息。发送 `help` 查看帮助；"
+        "在房间里请用 `{prefix} help`。"
+    ),
+    "bridge_help": (
+        "把 AI 角色邀请进房间，或者直接给它发消息。在房间里，"
+        "消息以它的名字开头、提及它，或回复它的消息时，它会回答。\n\n{list}"
+    ),
+    "unknown_command": (
+        "我不认识命令 `{word}`。[[你是想用 `{prefix} {suggestion}` 吗？]]"
+        "用 `{prefix} help` 可以查看我会做什么。"
+    ),
+    "invite_denied": "抱歉，我不能接受：{operator} 没有允许我接受这个邀请。",
+    "invite_too_many": "抱歉，今天的邀请太多了，请明天再试。",
+    "rooms_full": "抱歉，我目前加入的房间已经达到上限。",
+    "too_many_members": "抱歉，成员超过 {limit} 人的房间我不加入。",
+    "no_spaces": "抱歉，我只加入房间，不加入空间。请邀请我进一个房间。",
+    "encrypted_invite": "抱歉，我还不能加入加密房间。请邀请我进一个未加密的房间。",
+    "encrypted_room": "我要离开了，因为我只能待在未加密的房间里。",
+    "retired": "运营者已让我停止服务，我要离开了。再见！",
+    "engine_down": "我现在连不上我的 AI 模型，请过几分钟再试。",
+    "model_missing": "我没法回答：为我设定的 AI 模型不存在，需要运营者来处理。",
+    "context_too_long": "这对我来说太长了，能说短一点吗？",
+    "engine_timeout": "我花的时间太久，就停下来了。请再问我一次。",
+    "engine_broken": "我回答到一半断掉了。请再问我一次。",
+    "empty_reply": "我一时想不出该怎么回答，能换个说法吗？",
+    "demo_topic": "这里的回答来自：{label}",
+}
