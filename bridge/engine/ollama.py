@@ -1,0 +1,380 @@
+"""Replies from an Ollama server, over our own streaming client for `POST /api/chat`.
+
+The server unloads and reloads a model, cache and all, whenever a runner option differs from the
+call before. So `num_ctx` and `keep_alive` are the same in every call, and `shift` is never sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncGenerator, Generator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
+from typing import Final, cast
+
+import aiohttp
+
+from bridge import log
+from bridge.domain.prompt import Delta, Finished, Prompt, TextDelta
+from bridge.engine.address import ollama_host
+from bridge.engine.models import chat_models, choose_model
+from bridge.engine.ndjson import Lines
+from bridge.engine.thoughts import ThoughtFilter
+from bridge.errors import (
+    ContextTooLong,
+    EngineBroken,
+    EngineError,
+    EngineTimeout,
+    EngineUnreachable,
+    ModelMissing,
+)
+
+CONNECT_TIMEOUT_S: Final = 3.0
+_PROBLEM_BYTES: Final = 64 * 1024
+_PROBLEM_CHARS: Final = 200
+_ECHO_CHARS: Final = 24
+_SLOW_LOAD_MS: Final = 200
+# Go's own "context deadline exceeded" is something else.
+_OVERFLOW = re.compile(
+    r"(exceed|longer than|too long|larger than).*context.(length|size|window|limit)"
+    r"|context.(length|size|window|limit).*(exceed|too|overflow)|prompt (is )?too long",
+    re.IGNORECASE,
+)
+_NO_THINKING = re.compile(r"does not support thinking|think value", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """One line of the stream. `done_reason` is None until the last line."""
+
+    text: str = ""
+    error: str = ""
+    done_reason: str | None = None
+    model: str = ""
+    prompt_tokens: int = 0
+    reply_tokens: int = 0
+    load_ms: int = 0
+
+
+class _ThinkingRefused(Exception):
+    """The server does not even want to hear `think: false` for this model."""
+
+
+class OllamaEngine:
+    """Engine port on one Ollama. `model` "": chosen from what the server has, at the first call."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        model: str = "",
+        num_ctx: int = 8192,
+        keep_alive: str = "30m",
+        api_key: str = "",
+        connect_timeout_s: float = CONNECT_TIMEOUT_S,
+        first_token_timeout_s: float = 120,
+        stall_timeout_s: float = 30,
+    ) -> None:
+        self._url = ollama_host(url)
+        self._model = model
+        self._chosen = ""
+        self._num_ctx = num_ctx
+        self._keep_alive = keep_alive
+        self._api_key = api_key
+        self._connect_timeout_s = connect_timeout_s
+        self._first_token_timeout_s = first_token_timeout_s
+        self._stall_timeout_s = stall_timeout_s
+        self._session: aiohttp.ClientSession | None = None
+        self._refuses_think: set[str] = set()
+        self._starts_in_thought: set[str] = set()
+        self._log = log.get("engine.ollama")
+
+    @property
+    def label(self) -> str:
+        return self._model or self._chosen or "Ollama"
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def to_wire(self, prompt: Prompt, *, model: str = "") -> dict[str, object]:
+        """The body of `POST /api/chat`."""
+        name = prompt.model or model or self._model or self._chosen
+        options: dict[str, object] = {
+            "num_ctx": self._num_ctx,
+            "num_predict": prompt.max_tokens,
+            "temperature": prompt.temperature,
+        }
+        if prompt.stop:
+            options["stop"] = list(prompt.stop)
+        messages = [
+            {"role": role, "content": text}
+            for role, text in (("system", prompt.system), ("user", prompt.user))
+            if text
+        ]
+        body: dict[str, object] = {
+            "model": name,
+            "messages": messages,
+            "stream": True,
+            "truncate": False,
+            "keep_alive": _wire_duration(self._keep_alive),
+            "options": options,
+        }
+        if name not in self._refuses_think:
+            body["think"] = False
+        return body
+
+    async def stream(self, prompt: Prompt, *, affinity: str) -> AsyncGenerator[Delta, None]:
+        """See `ports.Engine`. There is one server, so `affinity` changes nothing."""
+        model = prompt.model or self._model or await self._choose()
+        has_ended = False
+        while not has_ended:
+            try:
+                async with aclosing(self._attempt(prompt, model)) as deltas:
+                    async for delta in deltas:
+                        yield delta
+                has_ended = True
+            except _ThinkingRefused:
+                self._refuses_think.add(model)
+            except ModelMissing:
+                self._chosen = ""
+                raise
+
+    async def _choose(self) -> str:
+        if not self._chosen:
+            models = await chat_models(self._url, self._api_key)
+            self._chosen = choose_model(models, "")
+            self._log.info("model_chosen", model=self._chosen, among=len(models))
+        return self._chosen
+
+    async def _attempt(self, prompt: Prompt, model: str) -> AsyncGenerator[Delta, None]:
+        body = self.to_wire(prompt, model=model)
+        first_deadline_s = asyncio.get_running_loop().time() + self._first_token_timeout_s
+        with self._translated():
+            async with asyncio.timeout_at(first_deadline_s):
+                response = await self._client().post(
+                    f"{self._url}/api/chat", json=body, allow_redirects=False
+                )
+        try:
+            if response.status != 200:
+                raise await self._refusal(response, prompt, model, can_retry="think" in body)
+            pieces = self._pieces(response, prompt, model, first_deadline_s)
+            async with aclosing(pieces):
+                async for delta in pieces:
+                    yield delta
+        finally:
+            # The only cancel that the server understands is that its connection goes away.
+            response.close()
+
+    async def _pieces(
+        self, response: aiohttp.ClientResponse, prompt: Prompt, model: str, first_deadline_s: float
+    ) -> AsyncGenerator[Delta, None]:
+        thoughts = ThoughtFilter(starts_inside=model in self._starts_in_thought)
+        surrogates = _Surrogates()
+        has_spoken = False
+        async for chunk in self._chunks(response, first_deadline_s):
+            if chunk.error:
+                raise _stream_problem(chunk.error, prompt, model, has_spoken=has_spoken)
+            text = thoughts.feed(surrogates.feed(chunk.text))
+            if chunk.done_reason is not None:
+                text += thoughts.feed(surrogates.finish()) + thoughts.finish()
+            if thoughts.is_orphan:
+                self._starts_in_thought.add(model)
+                raise EngineBroken(
+                    f"Model {model!r} writes its reasoning into its reply; this reply is dropped,"
+                    " the next ones start after the reasoning."
+                )
+            if text:
+                has_spoken = True
+                yield TextDelta(text=text)
+            if chunk.done_reason is not None:
+                yield self._finished(chunk, model)
+                return
+        raise EngineBroken("Ollama ended the stream without finishing the reply.")
+
+    async def _chunks(
+        self, response: aiohttp.ClientResponse, first_deadline_s: float
+    ) -> AsyncGenerator[Chunk, None]:
+        lines, deadline_s, has_begun = Lines(), first_deadline_s, False
+        while True:
+            with self._translated(has_begun=has_begun):
+                async with asyncio.timeout_at(deadline_s):
+                    data = await response.content.readany()
+            if not data:
+                break
+            has_begun = True
+            for line in lines.feed(data):
+                yield from_wire(line)
+            # Set after the yields: the time a reader takes is no stall of the engine's.
+            deadline_s = asyncio.get_running_loop().time() + self._stall_timeout_s
+        for line in lines.rest():
+            yield from_wire(line)
+
+    def _finished(self, chunk: Chunk, model: str) -> Finished:
+        if chunk.load_ms > _SLOW_LOAD_MS:
+            self._log.info("model_loaded", model=model, load_ms=chunk.load_ms)
+        return Finished(
+            reason="length" if chunk.done_reason == "length" else "stop",
+            model=chunk.model or model,
+            prompt_tokens=chunk.prompt_tokens,
+            reply_tokens=chunk.reply_tokens,
+        )
+
+    async def _refusal(
+        self, response: aiohttp.ClientResponse, prompt: Prompt, model: str, *, can_retry: bool
+    ) -> Exception:
+        with self._translated(has_begun=True):
+            async with asyncio.timeout(self._stall_timeout_s):
+                raw = await response.content.read(_PROBLEM_BYTES)
+        problem = _problem_of(raw)
+        if response.status == 400 and can_retry and _NO_THINKING.search(problem):
+            return _ThinkingRefused()
+        return _refusal_error(response.status, _withhold(problem, prompt), model)
+
+    @contextmanager
+    def _translated(self, *, has_begun: bool = False) -> Generator[None]:
+        """Network errors as ours."""
+        try:
+            yield
+        except aiohttp.ConnectionTimeoutError:
+            raise EngineUnreachable(
+                f"Ollama at {self._url} did not accept a connection in time."
+            ) from None
+        except TimeoutError:
+            what = "stopped in the middle" if has_begun else "did not begin to answer in time"
+            raise EngineTimeout(f"Ollama at {self._url} {what}.") from None
+        except aiohttp.ClientConnectorCertificateError:
+            raise EngineUnreachable(
+                f"The certificate of Ollama at {self._url} is not trusted."
+            ) from None
+        except aiohttp.ClientConnectorError as error:
+            raise EngineUnreachable(
+                f"No Ollama answers at {self._url} ({error.os_error.strerror or 'no connection'})."
+            ) from None
+        except aiohttp.InvalidURL:
+            raise EngineUnreachable(f"{self._url} is no address of an Ollama.") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise EngineBroken(
+                f"The connection to Ollama at {self._url} broke ({type(error).__name__})."
+            ) from None
+
+    def _client(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            headers = {"Authorization": f"Bearer {self._api_key}"} if self._api_key else {}
+            self._session = aiohttp.ClientSession(
+                # A connection per call: none is stale, and closing one cancels just its call.
+                connector=aiohttp.TCPConnector(limit=0, force_close=True),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers=headers,
+                timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_timeout_s),
+            )
+        return self._session
+
+
+class _Surrogates:
+    """Joins halves of a character that a server escaped into two chunks; replaces lone ones."""
+
+    def __init__(self) -> None:
+        self._half = ""
+
+    def feed(self, text: str) -> str:
+        text = self._half + text
+        self._half = text[-1] if text and "\ud800" <= text[-1] <= "\udbff" else ""
+        return _encodable(text[: len(text) - len(self._half)])
+
+    def finish(self) -> str:
+        half, self._half = self._half, ""
+        return _encodable(half)
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def from_wire(line: dict[str, object]) -> Chunk:
+    """One object of the stream. Reasoning (`thinking`) and tool calls are left out."""
+    message = line.get("message")
+    content = cast("dict[str, object]", message).get("content") if isinstance(message, dict) else ""
+    return Chunk(
+        text=content if isinstance(content, str) else "",
+        error=_error_text(line["error"]) if line.get("error") else "",
+        done_reason=_string(line.get("done_reason")) if line.get("done") is True else None,
+        model=_string(line.get("model")),
+        prompt_tokens=_count(line.get("prompt_eval_count")),
+        reply_tokens=_count(line.get("eval_count")),
+        load_ms=_count(line.get("load_duration")) // 1_000_000,
+    )
+
+
+def _string(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _count(value: object) -> int:
+    return max(0, value) if isinstance(value, int) else 0
+
+
+def _error_text(error: object) -> str:
+    """Ollama writes a string; the server beneath it an object with a `message`."""
+    if isinstance(error, dict):
+        error = cast("dict[str, object]", error).get("message")
+    return error if isinstance(error, str) and error else "unknown error"
+
+
+def _problem_of(raw: bytes) -> str:
+    """The error in the body of a refused call, or "" when it holds none that we know."""
+    try:
+        value = cast("object", json.loads(raw))
+    except (ValueError, RecursionError):
+        return ""
+    error = cast("dict[str, object]", value).get("error") if isinstance(value, dict) else None
+    return _error_text(error) if error else ""
+
+
+def _withhold(problem: str, prompt: Prompt) -> str:
+    """The problem in one short line; nothing of it where it repeats the prompt (it is logged)."""
+    line = " ".join(problem.split())[:_PROBLEM_CHARS]
+    asked = " ".join(f"{prompt.system} {prompt.user}".split())
+    for start in range(max(0, len(line) - _ECHO_CHARS + 1)):
+        if line[start : start + _ECHO_CHARS] in asked:
+            return "its message repeats the prompt and is left out"
+    return line
+
+
+def _refusal_error(status: int, problem: str, model: str) -> EngineError:
+    said = f"Ollama answered {status}: {problem or 'no reason given'}"
+    lowered = problem.lower()
+    if status in (400, 413, 500) and _OVERFLOW.search(problem):
+        return ContextTooLong(said)
+    if status == 404 and "model" in lowered:
+        return ModelMissing(f"Ollama has no model {model!r}. Pull it: ollama pull {model}")
+    if status == 400 and "does not support" in lowered:
+        return ModelMissing(f"Model {model!r} cannot chat ({problem}). Choose another one.")
+    match status:
+        case 401 | 403:
+            return EngineUnreachable(f"{said}. Check engine.api_key.")
+        case 429 | 502 | 503:
+            return EngineUnreachable(said)
+        case 408 | 504:
+            return EngineTimeout(said)
+        case 404:
+            return EngineBroken(f"{said}. There is no Ollama at this address.")
+        case _ if 300 <= status < 400:
+            return EngineBroken(f"{said}. It redirects; set engine.url to the final address.")
+        case _:
+            return EngineBroken(said)
+
+
+def _stream_problem(problem: str, prompt: Prompt, model: str, *, has_spoken: bool) -> EngineError:
+    """An error inside the stream; its status went out as 200 before it was known."""
+    if not has_spoken and _OVERFLOW.search(problem):
+        return _refusal_error(400, _withhold(problem, prompt), model)
+    return EngineBroken(f"Ollama broke off: {_withhold(problem, prompt)}")
+
+
+def _wire_duration(text: str) -> str | int:
+    """Ollama reads a bare number only as a JSON number: "-1" as text is refused."""
+    return int(text) if re.fullmatch(r"-?\d+", text.strip()) else text.strip()

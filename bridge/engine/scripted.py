@@ -1,0 +1,76 @@
+"""The deterministic engine of tests and `replay`: says what it is told to say."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Final, Literal
+
+from bridge.clock import Clock
+from bridge.domain.ids import PuppetId
+from bridge.domain.prompt import Delta, Finished, Prompt, TextDelta
+from bridge.errors import EngineUnreachable
+
+EngineState = Literal["up", "down", "slow"]
+
+SLOW_S: Final = 8.0
+_TEMPLATES: Final = (
+    "{name} here, answer {n}.",
+    "That makes {n}, says {name}.",
+    "Number {n} from {name}: noted.",
+    "{name} thinks about it ({n}).",
+    "Well, {n} times asked, {name} agrees.",
+    "Line {n} of {name}, with pleasure.",
+)
+
+
+class ScriptedEngine:
+    """Engine port. Lines are used up in order, per puppet, when their stream begins to speak.
+
+    `prompts` holds everything that was asked, `calls` counts it, failures included.
+    """
+
+    def __init__(self, says: Mapping[str, Sequence[str]], clock: Clock) -> None:
+        self._says = says
+        self._clock = clock
+        self._spoken: Counter[PuppetId] = Counter()
+        self.state: EngineState = "up"
+        self.prompts: list[Prompt] = []
+
+    @property
+    def label(self) -> str:
+        return "scripted engine"
+
+    @property
+    def calls(self) -> int:
+        return len(self.prompts)
+
+    async def stream(self, prompt: Prompt, *, affinity: str) -> AsyncGenerator[Delta, None]:
+        self.prompts.append(prompt)
+        if self.state == "down":
+            raise EngineUnreachable("The scripted engine is down.")
+        if self.state == "slow":
+            await self._clock.sleep(SLOW_S)
+        text = self._next_line(prompt)
+        middle = len(text) // 2
+        for part in (text[:middle], text[middle:]):
+            if part:
+                yield TextDelta(text=part)
+        yield Finished(
+            model="scripted",
+            prompt_tokens=len(prompt.system.split()) + len(prompt.user.split()),
+            reply_tokens=len(text.split()),
+        )
+
+    async def close(self) -> None:
+        return None
+
+    def _next_line(self, prompt: Prompt) -> str:
+        puppet_id = prompt.scene.puppet_id
+        lines = self._says.get(puppet_id, ())
+        index = self._spoken[puppet_id]
+        self._spoken[puppet_id] += 1
+        if index < len(lines):
+            return lines[index]
+        template = _TEMPLATES[index % len(_TEMPLATES)]
+        return template.format(name=prompt.scene.speaker or puppet_id, n=index + 1)
