@@ -203,8 +203,13 @@ class History(Protocol):
 class Store(Protocol):
     """All of the above on one database."""
 
-    mailbox: Mailbox
-    outbox: Outbox
-    turns: Turns
-    rooms: Rooms
-    history: History
+    @property
+    def mailbox(self) -> Mailbox: ...
+    @property
+    def outbox(self) -> Outbox: ...
+    @property
+    def turns(self) -> Turns: ...
+    @property
+    def rooms(self) -> Rooms: ...
+    @property
+    def history(self) -> History: ...

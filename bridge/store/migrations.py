@@ -1,0 +1,219 @@
+"""The schema, in numbered steps. Steps are only ever appended, and change once released never.
+
+The header of a step says which programs can still use the database after it: a program that knows
+steps up to v3 runs on a database at v4 when v4 is "compatible with v3+". That lets two versions
+run side by side during a deploy, and lets one version be taken back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bridge.errors import SchemaTooNew
+from bridge.store.database import Connection, Database
+
+Run = Callable[[Connection, Database], Awaitable[None]]
+
+_HEADER: Final = re.compile(r"^-- v(\d+) \(compatible with v(\d+)\+\)$")
+
+_VERSION_TABLE: Final = """
+CREATE TABLE IF NOT EXISTS schema_version (
+    version BIGINT NOT NULL,
+    compatible_with BIGINT NOT NULL
+)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upgrade:
+    """One step. `compatible_with`: the oldest program that can use the database after it."""
+
+    version: int
+    compatible_with: int
+    run: Run
+
+
+def upgrade(header: str, run: Run) -> Upgrade:
+    """A step, numbered by its header `-- vN (compatible with vM+)`."""
+    match = _HEADER.match(header)
+    if match is None:
+        raise ValueError(f"no header of an upgrade: {header!r}")
+    return Upgrade(version=int(match[1]), compatible_with=int(match[2]), run=run)
+
+
+_TABLES_V1: Final = """
+CREATE TABLE puppet (
+    puppet_id TEXT PRIMARY KEY,
+    user_id TEXT NOT NULL UNIQUE,
+    device_id TEXT NOT NULL,
+    display_name TEXT NOT NULL,
+    avatar_hash TEXT NOT NULL,
+    avatar_mxc TEXT NOT NULL,
+    state TEXT NOT NULL
+);
+CREATE TABLE room (
+    room_id TEXT PRIMARY KEY,
+    body TEXT NOT NULL,
+    updated_at BIGINT NOT NULL
+);
+CREATE TABLE member (
+    room_id TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    membership TEXT NOT NULL,
+    display_name TEXT NOT NULL,
+    PRIMARY KEY (room_id, user_id)
+);
+CREATE INDEX member_by_user ON member (user_id, membership);
+CREATE TABLE mailbox (
+    room_id TEXT PRIMARY KEY,
+    wake_at BIGINT,
+    arrivals BIGINT NOT NULL DEFAULT 0,
+    owner TEXT,
+    epoch BIGINT NOT NULL DEFAULT 0
+);
+CREATE INDEX mailbox_due ON mailbox (wake_at) WHERE wake_at IS NOT NULL;
+CREATE INDEX mailbox_by_owner ON mailbox (owner) WHERE owner IS NOT NULL;
+CREATE TABLE worker (
+    worker_id TEXT PRIMARY KEY,
+    lease_until_at BIGINT NOT NULL,
+    started_at BIGINT NOT NULL
+);
+CREATE TABLE inbox (
+    seq {sequence_key},
+    event_id TEXT NOT NULL UNIQUE,
+    room_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    body TEXT NOT NULL,
+    sent_at BIGINT NOT NULL,
+    received_at BIGINT NOT NULL,
+    state TEXT NOT NULL DEFAULT 'new',
+    attempts BIGINT NOT NULL DEFAULT 0,
+    reason TEXT NOT NULL DEFAULT '',
+    problem TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX inbox_new ON inbox (room_id, seq) WHERE state = 'new';
+CREATE INDEX inbox_with_text ON inbox (room_id) WHERE body <> '';
+CREATE INDEX inbox_by_age ON inbox (received_at);
+CREATE TABLE malformed (
+    seq {sequence_key},
+    problem TEXT NOT NULL,
+    raw TEXT NOT NULL,
+    received_at BIGINT NOT NULL
+);
+CREATE TABLE turn (
+    turn_id TEXT PRIMARY KEY,
+    room_id TEXT NOT NULL,
+    puppet_id TEXT NOT NULL,
+    cause_id TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    state TEXT NOT NULL,
+    model TEXT NOT NULL,
+    prompt_tokens BIGINT NOT NULL,
+    reply_tokens BIGINT NOT NULL,
+    started_at BIGINT NOT NULL,
+    ended_at BIGINT
+);
+CREATE INDEX turn_open ON turn (room_id) WHERE state IN ('thinking', 'speaking');
+CREATE INDEX turn_ended ON turn (ended_at) WHERE ended_at IS NOT NULL;
+CREATE TABLE outbox (
+    seq {sequence_key},
+    txn_id TEXT NOT NULL UNIQUE,
+    turn_id TEXT NOT NULL,
+    room_id TEXT NOT NULL,
+    puppet_id TEXT NOT NULL,
+    body TEXT NOT NULL,
+    state TEXT NOT NULL,
+    event_id TEXT,
+    attempts BIGINT NOT NULL DEFAULT 0,
+    problem TEXT NOT NULL DEFAULT '',
+    planned_at BIGINT NOT NULL
+);
+CREATE INDEX outbox_of_turn ON outbox (turn_id, seq);
+CREATE INDEX outbox_planned ON outbox (room_id, seq) WHERE state = 'planned';
+CREATE INDEX outbox_by_event ON outbox (event_id) WHERE event_id IS NOT NULL;
+CREATE INDEX outbox_by_age ON outbox (planned_at);
+CREATE TABLE message (
+    seq {sequence_key},
+    event_id TEXT NOT NULL UNIQUE,
+    room_id TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    sender_name TEXT NOT NULL,
+    text TEXT NOT NULL,
+    sent_at BIGINT NOT NULL,
+    stored_at BIGINT NOT NULL,
+    reply_to TEXT,
+    thread_root TEXT,
+    is_ours BIGINT NOT NULL,
+    is_ai BIGINT NOT NULL,
+    is_context BIGINT NOT NULL,
+    redacted_at BIGINT
+);
+CREATE INDEX message_context ON message (room_id, seq)
+    WHERE is_context = 1 AND redacted_at IS NULL;
+CREATE INDEX message_by_age ON message (stored_at);
+CREATE TABLE invite (
+    event_id TEXT PRIMARY KEY,
+    inviter TEXT NOT NULL,
+    accepted_at BIGINT NOT NULL
+);
+CREATE INDEX invite_by_inviter ON invite (inviter, accepted_at)
+"""
+
+
+async def upgrade_v1(connection: Connection, database: Database) -> None:
+    """Everything that 0.1 stores."""
+    for statement in _TABLES_V1.split(";"):
+        await connection.execute(statement.replace("{sequence_key}", database.sequence_key))
+
+
+UPGRADES: Final[tuple[Upgrade, ...]] = (upgrade("-- v1 (compatible with v1+)", upgrade_v1),)
+
+LATEST: Final = UPGRADES[-1].version
+
+
+async def current_version(database: Database) -> int:
+    """The schema's version, 0 for an empty database."""
+    async with database.reading() as connection:
+        if not await database.has_table(connection, "schema_version"):
+            return 0
+        return await connection.fetchval("SELECT version FROM schema_version") or 0
+
+
+async def migrate(database: Database, upgrades: Sequence[Upgrade] = UPGRADES) -> int:
+    """Bring the schema to the newest version; returns the version it had before.
+
+    All or nothing, safe to repeat and safe from several processes at once. Raises SchemaTooNew
+    when a newer program has made the database unusable for this one.
+    """
+    latest = upgrades[-1].version
+    async with database.migration() as connection:
+        await connection.execute(_VERSION_TABLE)
+        row = await connection.fetchrow("SELECT version, compatible_with FROM schema_version")
+        before, compatible_with = (row["version"], row["compatible_with"]) if row else (0, 0)
+        if before > latest:
+            _refuse_if_too_new(before, compatible_with, latest, database.place)
+            return before
+        for step in upgrades[before:]:
+            await step.run(connection, database)
+            compatible_with = max(compatible_with, step.compatible_with)
+        if before < latest:
+            await connection.execute("DELETE FROM schema_version")
+            await connection.execute(
+                "INSERT INTO schema_version (version, compatible_with) VALUES ($1, $2)",
+                latest,
+                compatible_with,
+            )
+        return before
+
+
+def _refuse_if_too_new(version: int, compatible_with: int, latest: int, place: str) -> None:
+    if version == latest + 1 and compatible_with <= latest:
+        return
+    raise SchemaTooNew(
+        f"The database {place} is at schema v{version}; this program knows v{latest} and can use "
+        f"at most v{latest + 1}, where that is marked compatible. Start the newer program again, "
+        "or restore the backup from before the upgrade."
+    )

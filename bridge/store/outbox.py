@@ -1,0 +1,161 @@
+"""Effects that are planned before they are sent, and what became of them.
+
+planned -> sent (the homeserver answered) -> confirmed (it came back as an echo); abandoned: it can
+never be sent. An echo confirms a planned row too: the answer was lost, the message was not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bridge.domain.effect import Effect, Planned, SendText
+from bridge.domain.events import Echo
+from bridge.domain.history import Said
+from bridge.domain.ids import EventId, TxnId, txn_id
+from bridge.domain.lease import Lease
+from bridge.domain.turn import Turn
+from bridge.store.codec import EFFECTS
+from bridge.store.database import Connection, Database, Row
+from bridge.store.fence import owning
+from bridge.store.history import append
+from bridge.store.turns import move_turn, open_turn
+
+_COLUMNS = """txn_id, turn_id, room_id, puppet_id, body, state, event_id, attempts, planned_at"""
+
+
+class Outbox:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def plan(
+        self, lease: Lease, turn: Turn, effects: Sequence[tuple[str, Effect]]
+    ) -> Sequence[Planned]:
+        """Commit effects (ordinal, effect) of a turn and move the turn to `speaking`.
+
+        A row that exists is kept as it is: the stored content is the truth, never made again.
+        Returns the turn's rows in the order they were planned. Raises LeaseLost.
+        """
+        async with owning(self._database, lease) as connection:
+            await open_turn(connection, turn)
+            await move_turn(connection, turn.turn_id, "speaking")
+            planned_at = await connection.now()
+            for ordinal, effect in effects:
+                await connection.execute(
+                    """
+                    INSERT INTO outbox
+                        (txn_id, turn_id, room_id, puppet_id, body, state, planned_at)
+                    VALUES ($1, $2, $3, $4, $5, 'planned', $6) ON CONFLICT (txn_id) DO NOTHING
+                    """,
+                    txn_id(turn.turn_id, ordinal),
+                    turn.turn_id,
+                    turn.room_id,
+                    turn.puppet_id,
+                    EFFECTS.encode(effect),
+                    planned_at,
+                )
+            rows = await connection.fetch(
+                f"SELECT {_COLUMNS} FROM outbox WHERE turn_id = $1 ORDER BY seq", turn.turn_id
+            )
+        return [_planned(row) for row in rows]
+
+    async def unsent(self, lease: Lease) -> Sequence[Planned]:
+        """Planned, not yet sent effects of the room, in the order they were planned."""
+        async with self._database.reading() as connection:
+            rows = await connection.fetch(
+                f"""
+                SELECT {_COLUMNS} FROM outbox WHERE room_id = $1 AND state = 'planned' ORDER BY seq
+                """,
+                lease.room_id,
+            )
+        return [_planned(row) for row in rows]
+
+    async def mark_sent(
+        self, lease: Lease, txn_id: TxnId, event_id: EventId, said: Said | None
+    ) -> None:
+        """It is on the homeserver; `said` joins the history in the same commit. Idempotent."""
+        async with owning(self._database, lease) as connection:
+            await connection.execute(
+                """
+                UPDATE outbox SET state = 'sent', event_id = $2, attempts = attempts + 1
+                WHERE txn_id = $1 AND state IN ('planned', 'abandoned')
+                """,
+                txn_id,
+                event_id,
+            )
+            if said is not None:
+                await append(connection, said)
+
+    async def abandon(self, lease: Lease, txn_id: TxnId, *, problem: str) -> None:
+        """It can never be sent."""
+        async with owning(self._database, lease) as connection:
+            await connection.execute(
+                """
+                UPDATE outbox SET state = 'abandoned', problem = $2
+                WHERE txn_id = $1 AND state = 'planned'
+                """,
+                txn_id,
+                problem,
+            )
+
+
+async def confirm(connection: Connection, echo: Echo) -> bool:
+    """Our own effect came back: never send it again. True when that was news to us.
+
+    Anybody can put our key into an event: only the puppet that was to send it is believed, in the
+    room it was to be sent to, and the first event of a transaction id is the one that counts.
+    """
+    row = await connection.fetchrow(
+        """
+        SELECT outbox.state, outbox.body, puppet.display_name FROM outbox
+        JOIN puppet ON puppet.puppet_id = outbox.puppet_id
+        WHERE outbox.txn_id = $1 AND outbox.room_id = $2 AND puppet.user_id = $3
+          AND outbox.state <> 'confirmed' AND (outbox.event_id IS NULL OR outbox.event_id = $4)
+        """,
+        echo.txn_id,
+        echo.room_id,
+        echo.sender,
+        echo.event_id,
+    )
+    if row is None:
+        return False
+    await connection.execute(
+        "UPDATE outbox SET state = 'confirmed', event_id = $2 WHERE txn_id = $1",
+        echo.txn_id,
+        echo.event_id,
+    )
+    if row["state"] == "sent":
+        return False
+    effect = EFFECTS.decode(row["body"])
+    if isinstance(effect, SendText):
+        await append(connection, _said(echo, effect, row["display_name"], await connection.now()))
+    return True
+
+
+def _said(echo: Echo, effect: SendText, sender_name: str, now: int) -> Said:
+    return Said(
+        event_id=echo.event_id,
+        room_id=echo.room_id,
+        sender=echo.sender,
+        sender_name=sender_name,
+        text=effect.text,
+        sent_at=now,
+        reply_to=effect.reply_to,
+        thread_root=effect.thread_root,
+        is_ours=True,
+        is_ai=True,
+        is_context=effect.is_generated,
+    )
+
+
+def _planned(row: Row) -> Planned:
+    return Planned(
+        txn_id=row["txn_id"],
+        turn_id=row["turn_id"],
+        room_id=row["room_id"],
+        puppet_id=row["puppet_id"],
+        effect=EFFECTS.decode(row["body"]),
+        state=row["state"],
+        event_id=row["event_id"],
+        attempts=row["attempts"],
+        planned_at=row["planned_at"],
+    )

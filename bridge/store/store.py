@@ -1,0 +1,46 @@
+"""Everything that is stored, on one database."""
+
+from __future__ import annotations
+
+from bridge.clock import Clock
+from bridge.store.database import Database, open_database
+from bridge.store.history import History
+from bridge.store.mailbox import Mailbox
+from bridge.store.migrations import migrate
+from bridge.store.outbox import Outbox
+from bridge.store.puppets import Puppets
+from bridge.store.rooms import Rooms
+from bridge.store.turns import Turns
+
+
+class Store:
+    """Satisfies `bridge.ports.Store`."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.mailbox = Mailbox(database)
+        self.outbox = Outbox(database)
+        self.turns = Turns(database)
+        self.rooms = Rooms(database)
+        self.history = History(database)
+        self.puppets = Puppets(database)
+
+    async def prune(self, *, text_before: int, records_before: int) -> int:
+        """Delete room text, and records without text, older than these (unix ms)."""
+        deleted = await self.history.prune(text_before)
+        deleted += await self.mailbox.prune(records_before)
+        return deleted + await self.turns.prune(records_before)
+
+    async def close(self) -> None:
+        await self.database.close()
+
+
+async def open_store(url: str, clock: Clock) -> Store:
+    """Open the database and bring its schema up to date. Raises ConfigError and DatabaseError."""
+    database = await open_database(url, clock)
+    try:
+        await migrate(database)
+    except BaseException:
+        await database.close()
+        raise
+    return Store(database)

@@ -1,0 +1,123 @@
+"""Turns: which puppet replies to which cause, and how far it has come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bridge.domain.ids import TurnId
+from bridge.domain.lease import Lease
+from bridge.domain.turn import LEGAL, OPEN, Turn, TurnState
+from bridge.store.database import Connection, Database, Row
+from bridge.store.fence import owning
+
+_COLUMNS = """turn_id, room_id, puppet_id, cause_id, reason, state, model, prompt_tokens,
+    reply_tokens, started_at, ended_at"""
+
+
+class Turns:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def open(self, lease: Lease, turn: Turn) -> Turn:
+        """Store the turn, or return the stored one of the same id. Raises LeaseLost."""
+        async with owning(self._database, lease) as connection:
+            return await open_turn(connection, turn)
+
+    async def move(self, lease: Lease, turn_id: TurnId, state: TurnState) -> None:
+        """Change its state, as `domain.turn.LEGAL` allows; the same state again is nothing.
+
+        Raises LeaseLost, and ValueError for a change that is not allowed.
+        """
+        async with owning(self._database, lease) as connection:
+            await move_turn(connection, turn_id, state)
+
+    async def open_turns(self, lease: Lease) -> Sequence[Turn]:
+        """The room's unfinished turns, oldest first."""
+        async with self._database.reading() as connection:
+            rows = await connection.fetch(
+                f"""
+                SELECT {_COLUMNS} FROM turn
+                WHERE room_id = $1 AND state IN ('thinking', 'speaking')
+                ORDER BY started_at, turn_id
+                """,
+                lease.room_id,
+            )
+        return [_turn(row) for row in rows]
+
+    async def record_use(
+        self, turn_id: TurnId, *, model: str, prompt_tokens: int, reply_tokens: int
+    ) -> None:
+        """Which model replied and what it took."""
+        async with self._database.transaction() as connection:
+            await connection.execute(
+                """
+                UPDATE turn SET model = $2, prompt_tokens = $3, reply_tokens = $4
+                WHERE turn_id = $1
+                """,
+                turn_id,
+                model,
+                prompt_tokens,
+                reply_tokens,
+            )
+
+    async def prune(self, before: int) -> int:
+        """Delete turns that ended before (unix ms); returns how many."""
+        async with self._database.transaction() as connection:
+            return await connection.execute("DELETE FROM turn WHERE ended_at < $1", before)
+
+
+async def open_turn(connection: Connection, turn: Turn) -> Turn:
+    """Store the turn unless it is; return the stored one."""
+    await connection.execute(
+        f"""
+        INSERT INTO turn ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+        ON CONFLICT (turn_id) DO NOTHING
+        """,
+        turn.turn_id,
+        turn.room_id,
+        turn.puppet_id,
+        turn.cause_id,
+        turn.reason,
+        turn.state,
+        turn.model,
+        turn.prompt_tokens,
+        turn.reply_tokens,
+        turn.started_at,
+        turn.ended_at,
+    )
+    row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM turn WHERE turn_id = $1", turn.turn_id)
+    assert row is not None
+    return _turn(row)
+
+
+async def move_turn(connection: Connection, turn_id: TurnId, state: TurnState) -> None:
+    """Change a turn's state. Raises ValueError where `LEGAL` does not allow it."""
+    old: TurnState | None = await connection.fetchval(
+        "SELECT state FROM turn WHERE turn_id = $1", turn_id
+    )
+    if old == state:
+        return
+    if old is None or state not in LEGAL[old]:
+        raise ValueError(f"a turn cannot go from {old} to {state}")
+    await connection.execute(
+        "UPDATE turn SET state = $2, ended_at = $3 WHERE turn_id = $1",
+        turn_id,
+        state,
+        None if state in OPEN else await connection.now(),
+    )
+
+
+def _turn(row: Row) -> Turn:
+    return Turn(
+        turn_id=row["turn_id"],
+        room_id=row["room_id"],
+        puppet_id=row["puppet_id"],
+        cause_id=row["cause_id"],
+        reason=row["reason"],
+        state=row["state"],
+        model=row["model"],
+        prompt_tokens=row["prompt_tokens"],
+        reply_tokens=row["reply_tokens"],
+        started_at=row["started_at"],
+        ended_at=row["ended_at"],
+    )
