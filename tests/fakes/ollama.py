@@ -1,0 +1,296 @@
+"""An Ollama server to test against: its routes, its refusals word for word, and every bad day.
+
+    async with FakeOllama() as ollama:
+        ollama.reply = "Hello."                       # or a Reply, or a function of the request
+        ollama.rules.append(("weather", "Sunny."))    # by regex on the last message
+        ollama.once.append(Reply(status=503))         # the next chat only
+
+Alone: `python -m tests.fakes.ollama --port 0 --reply TEXT [--record FILE]`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from aiohttp import web
+
+from tests.fakes.ollama_stream import (
+    STATUS_WORDS,
+    TOO_LONG,
+    Body,
+    FakeModel,
+    Reply,
+    Shape,
+    count_tokens,
+    details,
+    empty,
+    full,
+    joined,
+    lines_of,
+    listed,
+    refuse,
+    send_lines,
+    unsupported,
+)
+
+LOAD_NS = 1_500_000_000
+
+
+@dataclass(kw_only=True)
+class Seen:
+    """One request. `hung_up` is set when the client went away before the answer was complete."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: Body
+    hung_up: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+Brain = Callable[[Body], "Reply | str"]
+
+
+class FakeOllama:
+    def __init__(
+        self,
+        *,
+        models: tuple[FakeModel, ...] = (FakeModel(name="gemma3:4b"),),
+        reply: Reply | str | Brain = "Hello from the fake.",
+        api_key: str = "",
+        version: str = "0.33.0",
+        parallel: int = 4,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        record: Path | None = None,
+    ) -> None:
+        self.models = {full(model.name): model for model in models}
+        self.reply: Reply | str | Brain = reply
+        self.rules: list[tuple[str, Reply | str]] = []
+        self.once: list[Reply] = []
+        self.seen: list[Seen] = []
+        self.loaded: dict[str, tuple[int, bool]] = {}
+        """Runner options (num_ctx, shift) that each model is loaded with."""
+        self.loads = 0
+        self.pull_error = ""
+        self.pull_is_cut = False
+        self.api_key, self.version = api_key, version
+        self._slots = asyncio.Semaphore(parallel)
+        self._host, self._port, self._record = host, port, record
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://{self._host}:{self._port}"
+
+    def chats(self) -> list[Body]:
+        """Bodies of the chats that reached it."""
+        return [seen.body for seen in self.seen if seen.path == "/api/chat"]
+
+    async def __aenter__(self) -> Self:
+        app = web.Application(middlewares=[self._watch], client_max_size=64 * 2**20)
+        app.router.add_get("/", self._root)  # answers HEAD as well
+        app.router.add_get("/api/version", self._version)
+        app.router.add_get("/api/tags", self._tags)
+        app.router.add_get("/api/ps", self._ps)
+        app.router.add_post("/api/show", self._show)
+        app.router.add_post("/api/chat", self._chat)
+        app.router.add_post("/api/generate", self._generate)
+        app.router.add_post("/api/embed", self._embed)
+        app.router.add_post("/api/pull", self._pull)
+        self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.2)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self._host, self._port).start()
+        self._port = self._runner.addresses[0][1]
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        assert self._runner is not None
+        await self._runner.cleanup()
+
+    # -- what every request passes through
+
+    @web.middleware
+    async def _watch(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        raw = await request.read()
+        try:
+            body = json.loads(raw) if raw else {}
+        except ValueError:
+            return refuse(400, "invalid character in request body")
+        seen = Seen(
+            method=request.method, path=request.path, headers=dict(request.headers), body=body
+        )
+        self.seen.append(seen)
+        if self._record is not None:
+            with self._record.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"path": seen.path, "body": body}, ensure_ascii=False) + "\n")
+        if self.api_key and request.headers.get("Authorization") != f"Bearer {self.api_key}":
+            return refuse(401, "unauthorized")
+        if request.method == "POST" and not raw:
+            return refuse(400, "missing request body")
+        request["body"] = body
+        try:
+            return await handler(request)
+        except (asyncio.CancelledError, ConnectionError):
+            seen.hung_up.set()
+            raise
+        except web.HTTPNotFound:
+            return web.Response(status=404, text="404 page not found")
+
+    # -- management
+
+    async def _root(self, request: web.Request) -> web.Response:
+        return web.Response(text="Ollama is running")
+
+    async def _version(self, request: web.Request) -> web.Response:
+        return web.json_response({"version": self.version})
+
+    async def _tags(self, request: web.Request) -> web.Response:
+        return web.json_response({"models": [listed(model) for model in self.models.values()]})
+
+    async def _ps(self, request: web.Request) -> web.Response:
+        running = [
+            listed(self.models[name])
+            | {
+                "size_vram": 0,
+                "expires_at": "2100-01-01T00:00:00Z",
+                "context_length": options[0],
+            }
+            for name, options in self.loaded.items()
+        ]
+        return web.json_response({"models": running})
+
+    async def _show(self, request: web.Request) -> web.Response:
+        model = self.models.get(full(str(request["body"].get("model", ""))))
+        if model is None:
+            return refuse(404, f"model '{request['body'].get('model')}' not found")
+        shown: Body = {
+            "modelfile": "",
+            "template": "{{ .Prompt }}",
+            "details": details(model),
+            "model_info": {f"{model.family}.context_length": model.max_ctx},
+        }
+        if model.capabilities is not None:
+            shown["capabilities"] = list(model.capabilities)
+        return web.json_response(shown)
+
+    async def _pull(self, request: web.Request) -> web.StreamResponse:
+        name = str(request["body"].get("model", ""))
+        steps: list[Body] = [{"status": "pulling manifest"}]
+        if self.pull_error:
+            steps.append({"error": self.pull_error})
+        else:
+            for digest, total in (("sha256:aa", 1000), ("sha256:bb", 100)):
+                steps += [
+                    {"status": f"pulling {digest}", "digest": digest, "total": total}
+                    | ({"completed": done} if done else {})
+                    for done in (0, total // 2, total)
+                ]
+            steps += [{"status": "verifying sha256 digest"}, {"status": "success"}]
+            if self.pull_is_cut:
+                del steps[-3:]
+            else:
+                self.models[full(name)] = FakeModel(name=name, size_bytes=1100)
+        return await send_lines(request, steps, Shape())
+
+    async def _embed(self, request: web.Request) -> web.Response:
+        given = request["body"].get("input", [])
+        texts = [given] if isinstance(given, str) else list(given)
+        vectors = [[1.0, 0.0] if len(text) % 2 else [0.0, 1.0] for text in texts]
+        return web.json_response({"model": request["body"].get("model"), "embeddings": vectors})
+
+    # -- generation
+
+    async def _generate(self, request: web.Request) -> web.StreamResponse:
+        body = request["body"]
+        asked = {**body, "messages": [{"role": "user", "content": str(body.get("prompt", ""))}]}
+        return await self._answer(request, asked, "response")
+
+    async def _chat(self, request: web.Request) -> web.StreamResponse:
+        return await self._answer(request, request["body"], "message")
+
+    async def _answer(self, request: web.Request, body: Body, key: str) -> web.StreamResponse:
+        name = str(body.get("model", ""))
+        model = self.models.get(full(name))
+        if not name:
+            return refuse(400, "model is required")
+        if model is None:
+            return refuse(404, f"model '{name}' not found")
+        if refusal := unsupported(model, body):
+            return refuse(400, refusal)
+        load_ns = self._load(model, body)
+        messages = body.get("messages") or []
+        if not messages:
+            reason = "unload" if body.get("keep_alive") == 0 else "load"
+            if reason == "unload":
+                self.loaded.pop(full(name), None)
+            done = empty(name, key) | {"done": True, "done_reason": reason}
+            return web.json_response(done)
+        prompt_tokens = sum(count_tokens(str(message.get("content", ""))) for message in messages)
+        if prompt_tokens > self.loaded[full(name)][0]:
+            if body.get("truncate") is False:
+                return refuse(400, TOO_LONG)
+            prompt_tokens = self.loaded[full(name)][0]
+        reply = self._think_up(body)
+        if reply.status != 200:
+            return refuse(reply.status, reply.error or STATUS_WORDS.get(reply.status, "error"))
+        async with self._slots:
+            stream = lines_of(model, body, reply, key, prompt_tokens, load_ns)
+            if body.get("stream") is False:
+                return web.json_response(joined(stream, key))
+            return await send_lines(request, stream, reply.shape, reply.raw)
+
+    def _think_up(self, body: Body) -> Reply:
+        if self.once:
+            return self.once.pop(0)
+        asked = str(body["messages"][-1].get("content", ""))
+        found: Reply | str | Brain | None = next(
+            (reply for pattern, reply in self.rules if re.search(pattern, asked)), None
+        )
+        chosen = self.reply if found is None else found
+        if callable(chosen):
+            chosen = chosen(body)
+        return Reply(text=chosen) if isinstance(chosen, str) else chosen
+
+    def _load(self, model: FakeModel, body: Body) -> int:
+        """Nanoseconds of loading: a runner option that differs costs a reload."""
+        options = body.get("options") or {}
+        runner = (int(options.get("num_ctx", 4096)), bool(body.get("shift", True)))
+        if self.loaded.get(full(model.name)) == runner:
+            return 0
+        self.loaded[full(model.name)] = runner
+        self.loads += 1
+        return LOAD_NS
+
+
+async def _serve(options: argparse.Namespace) -> None:
+    names = [] if options.no_model else options.model or ["gemma3:4b"]
+    capabilities = ("completion", "thinking") if options.thinking else ("completion",)
+    models = tuple(FakeModel(name=name, capabilities=capabilities) for name in names)
+    fake = FakeOllama(models=models, reply=options.reply, port=options.port, record=options.record)
+    async with fake:
+        print(f"fake Ollama on {fake.url}", flush=True)
+        await asyncio.Event().wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="A fake Ollama server.")
+    parser.add_argument("--port", type=int, default=0, help="0: a free one, printed")
+    parser.add_argument("--reply", default="Hello from the fake.")
+    parser.add_argument("--model", action="append", default=[], help="default: gemma3:4b")
+    parser.add_argument("--no-model", action="store_true", help="a server without any model")
+    parser.add_argument("--thinking", action="store_true")
+    parser.add_argument("--record", type=Path, help="append each request as a line of JSON")
+    with suppress(KeyboardInterrupt):
+        asyncio.run(_serve(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()
