@@ -47,11 +47,14 @@ TURN_MARK: Final = "== Your turn =="
 
 _FENCE: Final = re.compile(r"[ \t]*(`{3,}|~{3,})")
 _CODE_SPAN: Final = re.compile(r"(?<!`)(`+)(?!`)[^\n]+?(?<!`)\1(?!`)")
-_ROLES: Final = ("Human", "User", "Assistant")
+_MAX_TAGS: Final = 10
+_ROLES: Final = ("Human", "User")
 _ROLE_HEADING: Final = re.compile(r"#{2,}\s*(?:Instruction|Response|Human|User|Assistant|System)\b")
 _SENTENCE_END: Final = re.compile(r"[.!?…؟](?:[\"'”’»)\]*_]*)(?=\s|$)|[。！？](?:[」』”’）*_]*)")
-_SENTENCE: Final = re.compile(r".+?(?:[.!?…؟]+[\"'”’»)\]*_]*(?=\s|$)|[。！？]+[」』”’）]*|$)\s*")
-_STUTTER: Final = re.compile(r"(\S[^\n]{10,200}?[.!?。！？]\s*)\1{2,}")
+_SENTENCE: Final = re.compile(
+    r"[^\n]+?(?:[.!?…؟]+[\"'”’»)\]*_]*(?=\s|\Z)|[。！？]+[」』”’）]*|(?=\n)|\Z)[ \t]*|\n"
+)
+_STUTTER: Final = re.compile(r"(\S[^\n]{10,200}?[.!?。！？])(?:\s*\1){2,}")
 _WORD: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_]+")
 
 
@@ -141,7 +144,7 @@ def _own_lines(text: str, speaker: tuple[str, ...], others: tuple[str, ...]) -> 
             break
         if number and (other.match(line) or _is_anothers_marker(line, speaker)):
             break
-        line = own.sub("", line, count=1) if number else line
+        line = _untagged(line, own) if number else line
         before, marker, _ = _split_marker(line)
         kept.append(before)
         if marker:
@@ -155,23 +158,33 @@ def _from_own_line(
     """The answer from where the speaker's own words begin, its tags taken off."""
     lines = text.split("\n")
     if other.match(lines[0]) or _is_anothers_marker(lines[0], speaker):
-        # A whole scene was written: our line may come later in it.
-        mine = next((n for n, line in enumerate(lines[1:], 1) if _is_mine(line, own, speaker)), 0)
-        if mine:
-            text = "\n".join(lines[mine:])
-        elif address := re.match(r"([^\W_][^*:\[\]<]{0,60}):\s+(?=\S)", lines[0]):
-            # "Nova: what do you think?" is how people address someone, no line of Nova's.
-            return f"{address.group(1)}, {text[address.end() :]}"
-        else:
-            return ""
-    for _ in range(3):
+        # Perhaps a whole scene was written, and our line comes later in it.
+        mine = (n for n, line in enumerate(lines) if _is_mine(line, own, speaker))
+        text = "\n".join(lines[next(mine, 0) :])
+    text = _without_own_tags(text, own, speaker)
+    if _is_anothers_marker(text, speaker):
+        return ""
+    if not other.match(text):
+        return text
+    # "Nova: what do you think?" is how people address someone, no line of Nova's.
+    address = re.match(r"([^\W_][^*:\[\]<\n]{0,60}):\s+(?=\S)", text)
+    return f"{address.group(1)}, {text[address.end() :]}" if address else ""
+
+
+def _without_own_tags(text: str, own: re.Pattern[str], speaker: tuple[str, ...]) -> str:
+    for _ in range(_MAX_TAGS):
         before = text
         if (marker := _MARKER.match(text)) and not _is_anothers_marker(text, speaker):
             text = text[marker.end() :].lstrip()
-        text = own.sub("", text, count=1).lstrip()
+        text = _untagged(text, own).lstrip()
         if text == before:
             break
     return text
+
+
+def _untagged(line: str, own: re.Pattern[str]) -> str:
+    tag = own.match(line)
+    return line[tag.end() :] if tag else line
 
 
 def _is_mine(line: str, own: re.Pattern[str], speaker: tuple[str, ...]) -> bool:
@@ -227,7 +240,7 @@ def _without_echo(text: str, secrets: Sequence[str]) -> str:
         return text
     kept = (
         s.group()
-        for s in re.finditer(rf"(?:{_SENTENCE.pattern})|\n", text)
+        for s in _SENTENCE.finditer(text)
         if not any(start < s.end() and s.start() < end for start, end in echoes)
     )
     return "".join(kept).strip()

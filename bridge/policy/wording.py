@@ -76,7 +76,8 @@ STOP_WORDS: Final[Mapping[str, str]] = {
 _MAX_VALUE_CHARS: Final = 200
 _OPTIONAL = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
 _PLACEHOLDER = re.compile(r"\{([a-z]+)\}")
-_SPECIAL = re.compile(r"[\\`*\[\]<>~|&]|(?<![^\W_])_|_(?![^\W_])|^[#+=-]|(?<=\d)[.)]")
+_SPECIAL = re.compile(r"[\\`*\[\]<>~|&]|(?<![^\W_])_|_(?![^\W_])|^[#+=-]")
+_ORDINAL = re.compile(r"^(\d+)([.)])")
 
 
 def sentence(key: str, language: str, **values: str) -> str:
@@ -110,7 +111,8 @@ def sentence(key: str, language: str, **values: str) -> str:
 
 def escape(text: str) -> str:
     """The text on one line, so that Markdown shows it as it is."""
-    return _SPECIAL.sub(lambda special: "\\" + special.group(), _line(text))
+    line = _SPECIAL.sub(lambda special: "\\" + special.group(), _line(text))
+    return _ORDINAL.sub(r"\1\\\2", line)
 
 
 def _insert(value: str, *, is_plain: bool, is_code: bool) -> str:
