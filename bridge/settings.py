@@ -5,15 +5,80 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from bridge.domain.access import Access, Limits, Rule
 
+_SERVER_NAME: Final = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
+_USER_ID: Final = re.compile(r"@[^:\s]+:\S+")
+_LOCALPART: Final = re.compile(r"[a-z0-9._=/+-]+")
+_LANGUAGE: Final = re.compile(r"[a-z]{2,3}")
+_PROMPT_TOKENS_AT_LEAST: Final = 256
+_PROMPT_MARGIN_TOKENS: Final = 64
+
+
+def _address(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
+        has_port = parts.port != 0
+    except ValueError:
+        is_address = has_port = False
+    if not is_address or not has_port:
+        raise ValueError("write a full address, such as http://localhost:8008")
+    return value.rstrip("/")
+
+
+def _server_name(value: str) -> str:
+    if not _SERVER_NAME.fullmatch(value):
+        raise ValueError(
+            "write what stands behind the colon in your user ids, such as example.org, "
+            "without https:// and without a path"
+        )
+    return value
+
+
+def _user_id(value: str) -> str:
+    if not _USER_ID.fullmatch(value):
+        raise ValueError('write a full user id in quotes, such as "@alice:example.org"')
+    return value
+
+
+def _localpart(value: str) -> str:
+    if not _LOCALPART.fullmatch(value):
+        raise ValueError("write one or more of a-z, 0-9 and . _ = / + -, without @ and server")
+    return value
+
+
+def _language(value: str) -> str:
+    if not _LANGUAGE.fullmatch(value):
+        raise ValueError("write a language code in quotes, such as en, de or zh")
+    return value
+
+
+def _glob(value: str) -> str:
+    if not value or any(c.isspace() for c in value) or "://" in value:
+        raise ValueError(
+            'write a server ("*.example.org"), a user ("@*:example.org") or a room ("!id:server")'
+        )
+    return value
+
+
+def _with_name(value: str) -> str:
+    if "{name}" not in value:
+        raise ValueError('it must contain {name}, as in "{name} (AI)"')
+    return value
+
+
 Port = Annotated[int, Field(ge=0, le=65535)]
-Globs = tuple[str, ...]
+Address = Annotated[str, AfterValidator(_address)]
+Localpart = Annotated[str, AfterValidator(_localpart)]
+Globs = tuple[Annotated[str, AfterValidator(_glob)], ...]
 
 
 class Section(BaseModel):
@@ -21,17 +86,27 @@ class Section(BaseModel):
 
 
 class HomeserverSettings(Section):
-    url: str = "http://localhost:8008"
-    server_name: str = "example.org"
+    url: Address = "http://localhost:8008"
+    server_name: Annotated[str, AfterValidator(_server_name)] = "example.org"
 
 
 class AppserviceSettings(Section):
     registration: Path = Path("registration.yaml")
     listen_host: str = "127.0.0.1"
     listen_port: Port = 9009
-    url: str = "http://localhost:9009"
-    puppet_prefix: str = Field(default="ai_", pattern=r"^[a-z0-9._=/+-]*$")
-    bridge_user: str = Field(default="aibridge", pattern=r"^[a-z0-9._=/+-]+$")
+    url: Address = "http://localhost:9009"
+    puppet_prefix: Localpart = "ai_"
+    bridge_user: Localpart = "aibridge"
+
+    @model_validator(mode="after")
+    def _names_are_apart(self) -> Self:
+        """Else a persona file could take the bridge user's id."""
+        if self.bridge_user.startswith(self.puppet_prefix):
+            raise ValueError(
+                f"bridge_user ({self.bridge_user}) must not begin with puppet_prefix "
+                f"({self.puppet_prefix}); change one of the two"
+            )
+        return self
 
 
 class DatabaseSettings(Section):
@@ -50,12 +125,25 @@ class EngineSettings(Section):
     first_token_timeout_s: float = Field(default=120, gt=0)
     stall_timeout_s: float = Field(default=30, gt=0)
 
+    @model_validator(mode="after")
+    def _leaves_room_for_a_prompt(self) -> Self:
+        if self.prompt_tokens() < _PROMPT_TOKENS_AT_LEAST:
+            raise ValueError(
+                f"max_reply_tokens ({self.max_reply_tokens}) leaves no room for the conversation "
+                f"in num_ctx ({self.num_ctx}); lower the first or raise the second"
+            )
+        return self
+
+    def prompt_tokens(self) -> int:
+        """What of the window is left for the prompt."""
+        return self.num_ctx - self.max_reply_tokens - _PROMPT_MARGIN_TOKENS
+
 
 class PersonaSettings(Section):
     folder: Path | None = None
     """None: the personas that come with the program."""
     enabled: tuple[str, ...] = ("luna",)
-    display_name: str = Field(default="{name} (AI)", pattern=r".*\{name\}.*")
+    display_name: Annotated[str, AfterValidator(_with_name)] = "{name} (AI)"
 
 
 class RuleSettings(Section):
@@ -76,7 +164,7 @@ class AccessSettings(Section):
 
 class RoomSettings(Section):
     answer_age_limit_s: int = Field(default=600, ge=10)
-    language: str = "en"
+    language: Annotated[str, AfterValidator(_language)] = "en"
     command_prefix: str = Field(default="!ai", min_length=1, max_length=16)
     window_messages: int = Field(default=60, ge=4, le=1000)
 
@@ -111,7 +199,7 @@ class Settings(Section):
     access: AccessSettings = AccessSettings()
     rooms: RoomSettings = RoomSettings()
     operator: OperatorSettings = OperatorSettings()
-    admins: tuple[str, ...] = ()
+    admins: tuple[Annotated[str, AfterValidator(_user_id)], ...] = ()
     retention: RetentionSettings = RetentionSettings()
     http: HttpSettings = HttpSettings()
     log: LogSettings = LogSettings()
@@ -130,7 +218,7 @@ class Settings(Section):
         return Limits(
             answer_age_ms=self.rooms.answer_age_limit_s * 1000,
             window_messages=self.rooms.window_messages,
-            prompt_tokens=self.engine.num_ctx - self.engine.max_reply_tokens - 64,
+            prompt_tokens=self.engine.prompt_tokens(),
             max_reply_tokens=self.engine.max_reply_tokens,
             context_days=self.retention.room_text_days,
         )
