@@ -35,7 +35,6 @@ T = TypeVar("T")
 
 _BUSY_S: Final = 5.0
 _ACQUIRE_S: Final = 30.0
-_OPEN_ATTEMPTS: Final = 40
 _MIGRATION_LOCK: Final = 0x6D61_6272
 _POOL_CONNECTIONS: Final = 10
 _OLDEST_SQLITE: Final = (3, 35, 0)  # RETURNING
@@ -44,7 +43,6 @@ _PARAMETER: Final = re.compile(r"\$(\d+)")
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
 _PRAGMAS: Final = (
-    f"PRAGMA busy_timeout = {round(_BUSY_S * 1000)}",
     "PRAGMA journal_mode = WAL",
     # The homeserver is told "stored" after the commit and never sends the event again. NORMAL may
     # lose the last commits when the power fails; FULL costs one fsync a commit.
@@ -177,11 +175,13 @@ class _SqlitePool(SQLiteDatabase):
 
 async def _patiently(connection: SqliteConnection, pragma: str) -> None:
     # Changing the journal mode does not wait for another process that does the same.
-    for attempt in range(_OPEN_ATTEMPTS):
+    clock = asyncio.get_running_loop().time
+    give_up_at_s = clock() + _BUSY_S
+    while True:
         try:
             await connection.execute(pragma)
         except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or attempt == _OPEN_ATTEMPTS - 1:
+            if "locked" not in str(error) or clock() > give_up_at_s:
                 raise
             await asyncio.sleep(0.05)
         else:

@@ -1,0 +1,7 @@
+"""Every test of the store runs on both databases."""
+
+from __future__ import annotations
+
+from tests.lab.stores import clock, database_url, postgres, store
+
+__all__ = ["clock", "database_url", "postgres", "store"]
