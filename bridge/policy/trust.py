@@ -41,6 +41,7 @@ _LEADING_TOKENS: Final = re.compile(
     rf"\s*(?:(?:{_TOKEN})\s*)+(?:(?:assistant|model)\b:?\s*(?:(?:{_TOKEN})\s*)*)?"
 )
 _MARKER: Final = re.compile(r"</?m(?=[\s>/])[^>\n]{0,300}>?", re.IGNORECASE)
+_LINE_MARKER: Final = re.compile(r"<m\s+id\s*=", re.IGNORECASE)
 _MARKER_FROM: Final = re.compile(r"from\s*=\s*[\"'“]?([^\"'”>]*)", re.IGNORECASE)
 TURN_MARK: Final = "== Your turn =="
 """First line of a prompt's tail."""
@@ -137,7 +138,7 @@ def _own_lines(text: str, speaker: tuple[str, ...], others: tuple[str, ...]) -> 
     for number, line in enumerate(text.split("\n")):
         is_code = _is_within(start, code)
         start += len(line) + 1
-        if is_code and not re.search(r"<m\s+id\s*=", line):
+        if is_code and not _LINE_MARKER.search(line):
             kept.append(line)
             continue
         if line.startswith(TURN_MARK) or _ROLE_HEADING.match(line):
@@ -204,10 +205,10 @@ def _is_anothers_marker(line: str, speaker: tuple[str, ...]) -> bool:
 
 
 def _split_marker(line: str) -> tuple[str, str, str]:
-    """The line around the first transcript marker that does not stand in code."""
+    """The line around the first marker: an exact one anywhere, one like it outside of code."""
     code = _code_ranges(line)
     for marker in _MARKER.finditer(line):
-        if not _is_within(marker.start(), code):
+        if _LINE_MARKER.match(marker.group()) or not _is_within(marker.start(), code):
             return line[: marker.start()], marker.group(), line[marker.end() :]
     return line, "", ""
 
