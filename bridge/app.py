@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from importlib.metadata import version
 from typing import Final
 
@@ -13,6 +13,7 @@ from aiohttp import web
 
 from bridge import log
 from bridge.admin import http as admin_http
+from bridge.admin.figures import rows_of
 from bridge.clock import Clock, SystemClock
 from bridge.domain.cast import Cast
 from bridge.domain.ids import DeviceId, PuppetId, UserId, WorkerId
@@ -35,6 +36,7 @@ from bridge.rooms.perform import Performer
 from bridge.rooms.send import Sender
 from bridge.rooms.speak import Speaker
 from bridge.settings import Settings
+from bridge.store.inspect import figures
 from bridge.store.store import Store, open_store
 
 WORKER_ID: Final = WorkerId("main")
@@ -144,7 +146,16 @@ def build_engine(settings: Settings, clock: Clock) -> Engine:
         case "demo":
             return DemoEngine(clock=clock)
         case "ollama":
-            return OllamaEngine(settings.engine)
+            engine = settings.engine
+            return OllamaEngine(
+                engine.url,
+                model=engine.model,
+                num_ctx=engine.num_ctx,
+                keep_alive=engine.keep_alive,
+                api_key=engine.api_key.get_secret_value(),
+                first_token_timeout_s=engine.first_token_timeout_s,
+                stall_timeout_s=engine.stall_timeout_s,
+            )
 
 
 class App:
@@ -203,7 +214,8 @@ class App:
             self._log.info("ready", engine=self.engine_label, puppets=len(self.cast.puppets))
 
     async def status(self) -> admin_http.Status:
-        figures = await self.store.figures()
+        now = self._clock.now()
+        rows = rows_of(await figures(self.store.database), now)
         return admin_http.Status(
             is_ready=self.ready.is_set(),
             waiting_for=self._waiting_for,
@@ -212,7 +224,7 @@ class App:
             homeserver=self.settings.homeserver.url,
             uptime_s=round(self._clock.monotonic() - self._started_s),
             puppets=[(p.display_name, p.user_id) for p in self.cast.puppets],
-            figures=figures.as_rows(self._clock.now()),
+            figures=rows,
         )
 
     async def _bring_up(self) -> None:
@@ -243,7 +255,7 @@ class App:
     async def _keep_house(self) -> None:
         while True:
             before = self._clock.now() - self.settings.retention.room_text_days * _DAY_MS
-            await self.store.prune(before)
+            await self.store.prune(text_before=before, records_before=before)
             await self._clock.sleep(_HOUSEKEEPING_S)
 
     def _operator(self) -> str:
@@ -279,14 +291,27 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
                       "appservice.listen_port")  # fmt: skip
         await _listen(stack, admin_http.application(app.status), settings.http.host,
                       settings.http.port, "http.port")  # fmt: skip
-        async with asyncio.TaskGroup() as group:
-            work = group.create_task(app.work(), name="work")
-            try:
-                yield app
-            finally:
-                if app.ready.is_set():
-                    await app.dispatcher.hand_over(DRAIN_S)
-                work.cancel()
+        with _first_cause():
+            async with asyncio.TaskGroup() as group:
+                work = group.create_task(app.work(), name="work")
+                try:
+                    yield app
+                finally:
+                    if app.ready.is_set():
+                        await app.dispatcher.hand_over(DRAIN_S)
+                    work.cancel()
+
+
+@contextmanager
+def _first_cause() -> Iterator[None]:
+    """What went wrong first, out of the groups that tasks raise it in."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        cause: BaseException = group
+        while isinstance(cause, BaseExceptionGroup):
+            cause = cause.exceptions[0]
+        raise cause from group
 
 
 async def run(settings: Settings) -> None:

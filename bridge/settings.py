@@ -220,6 +220,7 @@ class Settings(Section):
             window_messages=self.rooms.window_messages,
             prompt_tokens=self.engine.prompt_tokens(),
             max_reply_tokens=self.engine.max_reply_tokens,
+            temperature=self.engine.temperature,
             context_days=self.retention.room_text_days,
         )
 

@@ -35,5 +35,6 @@ class Limits:
     window_messages: int = 60
     prompt_tokens: int = 3000
     max_reply_tokens: int = 400
+    temperature: float = 0.8
     late_answer_ms: int = 20_000
     context_days: int = 7

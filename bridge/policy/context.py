@@ -120,6 +120,7 @@ def build_prompt(
         user=f"{transcript}\n{tail}" if transcript else tail,
         model=puppet.persona.model,
         max_tokens=house.limits.max_reply_tokens,
+        temperature=house.limits.temperature,
         stop=STOP,
         scene=Scene(
             puppet_id=puppet.puppet_id,

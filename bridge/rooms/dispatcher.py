@@ -40,6 +40,11 @@ class Dispatcher:
         """Something was delivered: look at once."""
         self._wake.set()
 
+    @property
+    def is_working(self) -> bool:
+        """Some room is being worked on."""
+        return bool(self._running)
+
     async def run(self) -> None:
         """Claim and run rooms until cancelled. A lease lost (the database was away, the machine
         slept) ends every room at once and begins a new life."""

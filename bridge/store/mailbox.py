@@ -16,7 +16,7 @@ from typing import Final
 
 from bridge import log, metrics
 from bridge.domain.events import Delivery, Malformed, RoomEvent
-from bridge.domain.ids import RoomId, WorkerId
+from bridge.domain.ids import EventId, RoomId, WorkerId
 from bridge.domain.lease import Arrival, Lease
 from bridge.domain.room import Room
 from bridge.store.codec import EVENTS, Uncodable
@@ -255,6 +255,14 @@ class Mailbox:
                 f"SELECT MIN(wake_at) FROM mailbox WHERE wake_at IS NOT NULL AND {_UNOWNED}",
                 await connection.now(),
             )
+
+    async def reasons(self, room_id: RoomId) -> dict[EventId, str]:
+        """Why the room's handled events were answered, or were not."""
+        async with self._database.reading() as connection:
+            rows = await connection.fetch(
+                "SELECT event_id, reason FROM inbox WHERE room_id = $1 AND state = 'done'", room_id
+            )
+        return {EventId(row["event_id"]): row["reason"] for row in rows}
 
     async def prune(self, before: int) -> int:
         """Delete what was handled or set aside before (unix ms); returns rows deleted.
