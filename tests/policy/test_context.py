@@ -370,6 +370,13 @@ def test_a_prompt_fits_its_budget_and_holds_the_question(
     assert "Luna, and now?" in lines(prompt)[-1]
 
 
+def test_a_full_window_leaves_room_for_the_longest_name_of_an_asker() -> None:
+    for n in range(20, 120):
+        said = [say(k, "short words", name="🌙" * 40) for k in range(1, n)]
+        prompt = ask(said, house=make_house(tokens=2000))
+        assert estimate_tokens(prompt.system) + estimate_tokens(prompt.user) <= 2000
+
+
 def test_old_lines_go_in_steps_so_that_most_turns_keep_the_beginning() -> None:
     said = [say(n, f"message number {n} " + "with some words " * 4) for n in range(1, 121)]
     house = make_house(tokens=1600)
