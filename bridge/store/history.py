@@ -163,7 +163,7 @@ def _said(row: Row) -> Said:
 def _without_text(event: RoomEvent, forgotten: EventId) -> RoomEvent:
     match event:
         case Message() if event.event_id == forgotten:
-            return replace(event, text="", mentions=None, pills=(), quoted=())
+            return _bare(event)
         case Edit() if forgotten in (event.event_id, event.target):
             return replace(event, text="")
         case Reaction() if event.event_id == forgotten:
@@ -172,6 +172,22 @@ def _without_text(event: RoomEvent, forgotten: EventId) -> RoomEvent:
             return replace(event, reason="")
         case _:
             return event
+
+
+def _bare(message: Message) -> Message:
+    # What is kept is named here, so that a field added later is forgotten by itself.
+    return Message(
+        event_id=message.event_id,
+        room_id=message.room_id,
+        sender=message.sender,
+        sent_at=message.sent_at,
+        received_at=message.received_at,
+        age_ms=message.age_ms,
+        content_kind=message.content_kind,
+        thread_root=message.thread_root,
+        is_ai_marked=message.is_ai_marked,
+        txn_id=message.txn_id,
+    )
 
 
 async def _rewrite_inbox(

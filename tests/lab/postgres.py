@@ -79,7 +79,7 @@ class Postgres:
         self._account: dict[str, Any] = {}
         if os.geteuid() == 0:
             self._become_unprivileged()
-        self._server: subprocess.Popen[bytes] | None = None
+        self._server: subprocess.Popen[Any] | None = None
         self.port = 0
 
     def start(self) -> None:
@@ -175,7 +175,7 @@ class Postgres:
         settings = [part for setting in _SETTINGS for part in ("-c", setting)]
         command = ["-D", str(self._data), "-p", str(self.port), "-k", str(self._folder), *settings]
         with (self._folder / "log").open("ab") as log:
-            self._server = subprocess.Popen(
+            server = subprocess.Popen(
                 [str(self._binaries / "postgres"), *command],
                 cwd="/",
                 stdin=subprocess.DEVNULL,
@@ -185,15 +185,16 @@ class Postgres:
                 preexec_fn=_die_with_parent,
                 **self._account,
             )
+        self._server = server
         give_up_at_s = time.monotonic() + _START_TIMEOUT_S
         while time.monotonic() < give_up_at_s:
-            if self._server.poll() is not None:
+            if server.poll() is not None:
                 return False  # most likely somebody took the port in between
             if self._is_ready():
                 return True
             time.sleep(0.02)
-        self._server.send_signal(signal.SIGQUIT)
-        self._server.wait(20)
+        server.send_signal(signal.SIGQUIT)
+        server.wait(20)
         return False
 
     def _is_ready(self) -> bool:

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from bridge.domain.events import Delivery, Malformed
+from bridge.domain.room import Member, Room
+from bridge.store.inspect import Figures, figures
+from bridge.store.migrations import LATEST
+from bridge.store.store import Store
+from tests.store.making import LUNA_USER, ROOM, lease, message, record_luna, said, text, turn
+
+
+async def test_an_empty_store_counts_nothing(store: Store) -> None:
+    assert await figures(store.database) == Figures(
+        rooms=0,
+        puppets=0,
+        events_waiting=0,
+        events_poison=0,
+        events_malformed=0,
+        turns_open=0,
+        effects_unsent=0,
+        oldest_text_at=None,
+        schema_version=LATEST,
+    )
+
+
+async def test_what_is_there_is_counted(store: Store) -> None:
+    await record_luna(store)
+    malformed = Malformed(problem="x", raw="y", received_at=0)
+    await store.mailbox.deliver(Delivery(events=(message("$a"),), malformed=(malformed,)))
+    held = await lease(store)
+    bad, *_ = await store.mailbox.take(held)
+    await store.mailbox.set_aside(held, bad.seq, problem="x")
+    member = Member(user_id=LUNA_USER, membership="join")
+    await store.rooms.put(held, Room(room_id=ROOM, members={LUNA_USER: member}))
+    await store.outbox.plan(held, turn(), [("0", text())])
+    await store.history.add(held, said("$q"))
+    counted = await figures(store.database)
+    assert counted.oldest_text_at is not None
+    assert counted == Figures(
+        rooms=1,
+        puppets=1,
+        events_waiting=1,
+        events_poison=1,
+        events_malformed=1,
+        turns_open=1,
+        effects_unsent=1,
+        oldest_text_at=counted.oldest_text_at,
+        schema_version=LATEST,
+    )
