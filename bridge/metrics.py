@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from prometheus_client import REGISTRY as REGISTRY
 from prometheus_client import Counter, Gauge, Histogram
 
 EVENTS_RECEIVED = Counter("bridge_events_received_total", "Events stored by ingest", ["kind"])

@@ -10,6 +10,8 @@ from typing import Final
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from bridge import metrics
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
@@ -83,8 +85,8 @@ def application(status: Callable[[], Awaitable[Status]]) -> web.Application:
         body = {"ready": now.is_ready, "waiting_for": now.waiting_for, "engine": now.engine}
         return web.json_response(body, status=200 if now.is_ready else 503)
 
-    async def metrics(_: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    async def figures(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(metrics.REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def page(_: web.Request) -> web.Response:
         return web.Response(
@@ -102,7 +104,7 @@ def application(status: Callable[[], Awaitable[Status]]) -> web.Application:
         [
             web.get("/health", health),
             web.get("/ready", ready),
-            web.get("/metrics", metrics),
+            web.get("/metrics", figures),
             web.get("/status", page),
             web.get("/", page),
         ]
