@@ -51,12 +51,14 @@ def upgrade(
     newline = "\r\n" if "\r\n" in text else "\n"
     lines = text.replace("\r\n", "\n").split("\n")
     before = parse("\n".join(lines), path)
+    if any(line.rstrip() == "..." for line in lines):
+        raise ConfigError(f"{path} holds an end mark (...). Take it away and run this again.")
     renamed = _rename(lines, before, renames)
     added = _add(lines, path, example)
     if not added and not renamed:
         return Upgraded(text=text)
     result = "\n".join(lines).rstrip("\n") + "\n"
-    _verify(before, parse(result, path), parse(example, _EXAMPLE), renames, path)
+    _verify(before, result, parse(example, _EXAMPLE), renames, path)
     return Upgraded(text=result.replace("\n", newline), added=added, renamed=renamed)
 
 
@@ -238,13 +240,16 @@ def _at(place: Any, names: Sequence[str]) -> Any:
 
 def _verify(
     before: Mapping[Any, Any],
-    after: Mapping[Any, Any],
+    result: str,
     model: Mapping[Any, Any],
     renames: Mapping[str, str],
     path: Path,
 ) -> None:
     """Raise ConfigError unless every value of before and every key of the example is there."""
-    values = _values(after)
+    try:
+        values = _values(parse(result, path))
+    except ConfigError:
+        values = {}
     kept = {
         renames.get(key, key): value for key, value in _values(before).items() if value is not None
     }
