@@ -1,0 +1,239 @@
+"""What to do about one event. Start reading here: the rules are in the order in which they apply.
+
+Nothing here waits, looks at a clock or changes anything: what may be known is in the `View`.
+"""
+
+from __future__ import annotations
+
+from typing import Final, assert_never
+
+from bridge.domain.decision import (
+    Acknowledge,
+    Amend,
+    Answer,
+    Decision,
+    Forget,
+    Mute,
+    Say,
+    Silence,
+)
+from bridge.domain.events import (
+    Edit,
+    Encrypted,
+    Membership,
+    Message,
+    Reaction,
+    Redaction,
+    RoomEvent,
+    StateChange,
+)
+from bridge.domain.ids import EventId, PuppetId
+from bridge.domain.room import Room
+from bridge.policy import commands, reasons
+from bridge.policy.access import is_denied, may_ask
+from bridge.policy.addressing import Addressed, Heard, listen, present
+from bridge.policy.arrival import leave_encrypted_room, on_membership, on_own_membership
+from bridge.policy.commands import Command
+from bridge.policy.saying import reply
+from bridge.policy.stopping import stopped_by_reaction, stopped_by_words
+from bridge.policy.view import View
+
+SEEN: Final = "🤫"
+"""The reaction to a stop."""
+
+
+def decide(view: View, event: RoomEvent, now: int) -> tuple[Decision, ...]:
+    """Everything that should be done about an event. Never empty: silence has a reason too."""
+    decisions = _decide(view, event, now)
+    if view.room.may_be_written_to():
+        return decisions
+    # Whatever the rules say: nothing is written where it might have to be encrypted.
+    unwritten = tuple(d for d in decisions if not isinstance(d, Answer | Say | Acknowledge))
+    return unwritten or _silence(event, _why_unwritable(view.room))
+
+
+def _decide(view: View, event: RoomEvent, now: int) -> tuple[Decision, ...]:
+    match event:
+        case Redaction():
+            return _on_redaction(event)
+        case Membership() if puppet := view.house.cast.by_user_id(event.user_id):
+            return on_own_membership(view, event, puppet)
+        case _ if view.room.is_encrypted and present(view):
+            return leave_encrypted_room(view, event)
+        case Message():
+            return _on_message(view, event, now)
+        case Edit():
+            return _on_edit(view, event)
+        case Reaction():
+            return _on_reaction(view, event)
+        case Membership():
+            return on_membership(view, event)
+        case StateChange():
+            return _silence(event, reasons.STATE)
+        case Encrypted():
+            return _silence(event, reasons.UNREADABLE)
+        case _:
+            assert_never(event)
+
+
+def _on_message(view: View, message: Message, now: int) -> tuple[Decision, ...]:
+    if reason := _why_unheard(view, message):
+        return _silence(message, reason)
+    heard = listen(view, message)
+
+    # A wish for quiet is honoured from anybody, and however late it comes.
+    if stopped := stopped_by_words(heard):
+        mutes = (_mute(view, message, p.puppet_id, reasons.STOP_WORD) for p in stopped)
+        return (*mutes, *(_acknowledge(message, p.puppet_id) for p in stopped))
+
+    if reason := _why_context_only(view, message, heard, now):
+        return _silence(message, reason)
+    if command := commands.command_in(view, heard):
+        return _on_command(view, message, command)
+    return _on_question(view, message, heard, now)
+
+
+def _why_unheard(view: View, message: Message) -> str | None:
+    """Our own words and those of machines ask nothing, and nobody hears without being there."""
+    if view.house.cast.is_ours(message.sender):
+        return reasons.OWN_MESSAGE
+    if message.content_kind == "notice":
+        return reasons.FOREIGN_NOTICE
+    return None if present(view) else reasons.NOBODY_HERE
+
+
+def _why_context_only(view: View, message: Message, heard: Heard, now: int) -> str | None:
+    """Old messages, and what other programs say or are told, are context and no questions."""
+    if _is_late(view, message, now):
+        return reasons.LATE
+    if message.is_ai_marked and not _asking(message, heard):
+        return reasons.FOREIGN_AI
+    if commands.is_for_another_program(view, heard):
+        return reasons.FOREIGN_COMMAND
+    return None
+
+
+def _on_command(view: View, message: Message, command: Command) -> tuple[Decision, ...]:
+    """Everybody may learn what we are and what we keep, unless they are shut out by name."""
+    if is_denied(view.house.access.ask, message.sender, message.room_id):
+        return _silence(message, reasons.NOT_ALLOWED_TO_ASK)
+    return (commands.answer(view, message, command),)
+
+
+def _on_question(view: View, message: Message, heard: Heard, now: int) -> tuple[Decision, ...]:
+    """Who is addressed answers, as itself, in the order named. (Speaking unasked belongs here.)"""
+    asked = _asking(message, heard)
+    if not asked:
+        is_else = heard.is_for_somebody_else
+        reason = reasons.SOMEBODY_ELSE_ADDRESSED if is_else else reasons.NOT_ADDRESSED
+        return _silence(message, reason)
+    if not may_ask(view.house.access, message.sender, message.room_id):
+        return _silence(message, reasons.NOT_ALLOWED_TO_ASK)
+    characters = tuple(a for a in asked if a.puppet.role == "persona")
+    if not characters:
+        bridge = asked[0].puppet
+        return (reply(view, message, bridge, "bridge_help", reasons.BRIDGE_SPOKEN_TO),)
+    awake = (a for a in characters if not view.room.is_muted(a.puppet.puppet_id, now))
+    answers = tuple(_answer(message, addressed) for addressed in awake)
+    return answers or _silence(message, reasons.MUTED)
+
+
+def _asking(message: Message, heard: Heard) -> tuple[Addressed, ...]:
+    """Whom the message asks. Another AI asks only those whom it mentions."""
+    if not message.is_ai_marked:
+        return heard.addressed
+    return tuple(a for a in heard.addressed if a.reason == reasons.MENTIONED)
+
+
+def _answer(message: Message, addressed: Addressed) -> Answer:
+    return Answer(
+        puppet_id=addressed.puppet.puppet_id,
+        cause_id=message.event_id,
+        asker=message.sender,
+        reason=addressed.reason,
+        thread_root=message.thread_root,
+    )
+
+
+def _on_edit(view: View, edit: Edit) -> tuple[Decision, ...]:
+    """An edit corrects what was said; it asks nothing anew. Only its author can edit a message."""
+    if view.house.cast.is_ours(edit.sender):
+        return _silence(edit, reasons.OWN_MESSAGE)
+    said = view.said.get(edit.target)
+    if said is None:
+        return _silence(edit, reasons.EDIT_OF_UNKNOWN)
+    if said.sender != edit.sender:
+        return _silence(edit, reasons.EDIT_BY_ANOTHER)
+    return (Amend(cause_id=edit.event_id, target=edit.target, text=edit.text, reason=reasons.EDIT),)
+
+
+def _on_redaction(redaction: Redaction) -> tuple[Decision, ...]:
+    return (Forget(cause_id=redaction.event_id, target=redaction.target, reason=reasons.REDACTED),)
+
+
+def _on_reaction(view: View, reaction: Reaction) -> tuple[Decision, ...]:
+    cast = view.house.cast
+    if cast.is_ours(reaction.sender):
+        return _silence(reaction, reasons.OWN_MESSAGE)
+    puppet = stopped_by_reaction(cast, reaction, view.said.get(reaction.target))
+    if puppet is None:
+        return _silence(reaction, reasons.REACTION)
+    return (_mute(view, reaction, puppet.puppet_id, reasons.STOP_REACTION),)
+
+
+def interrupts(view: View, puppet_id: PuppetId, cause_id: EventId, event: RoomEvent) -> str | None:
+    """Why the turn under way is pointless now that this event has arrived, or None."""
+    match event:
+        case Redaction():
+            return reasons.REDACTED if event.target == cause_id else None
+        case Message() if _why_unheard(view, event) is None:
+            stopped = stopped_by_words(listen(view, event))
+            is_stopped = any(p.puppet_id == puppet_id for p in stopped)
+            return reasons.STOP_WORD if is_stopped else None
+        case Reaction() if not view.house.cast.is_ours(event.sender):
+            puppet = stopped_by_reaction(view.house.cast, event, view.said.get(event.target))
+            is_stopped = puppet is not None and puppet.puppet_id == puppet_id
+            return reasons.STOP_REACTION if is_stopped else None
+        case Membership(membership="leave" | "ban"):
+            puppet = view.house.cast.by_user_id(event.user_id)
+            is_removed = puppet is not None and puppet.puppet_id == puppet_id
+            return reasons.REMOVED if is_removed else None
+        case StateChange(type="m.room.encryption"):
+            return reasons.ENCRYPTED
+        case _:
+            return None
+
+
+def _is_late(view: View, message: Message, now: int) -> bool:
+    """Did the message spend longer on its way, and with us, than an answer is good for?
+
+    A sender's clock may be wrong: a message from the future counts as sent when it arrived.
+    """
+    age_ms = message.received_at - message.sent_at if message.age_ms is None else message.age_ms
+    waited_ms = now - message.received_at
+    return max(0, age_ms) + max(0, waited_ms) > view.house.limits.answer_age_ms
+
+
+def _mute(view: View, event: Message | Reaction, puppet_id: PuppetId, reason: str) -> Mute:
+    return Mute(
+        puppet_id=puppet_id,
+        cause_id=event.event_id,
+        until=event.received_at + view.house.limits.mute_ms,
+        reason=reason,
+    )
+
+
+def _acknowledge(message: Message, puppet_id: PuppetId) -> Acknowledge:
+    return Acknowledge(
+        puppet_id=puppet_id, cause_id=message.event_id, key=SEEN, reason=reasons.STOP_WORD
+    )
+
+
+def _silence(event: RoomEvent, reason: str) -> tuple[Silence]:
+    return (Silence(cause_id=event.event_id, reason=reason),)
+
+
+def _why_unwritable(room: Room) -> str:
+    if room.is_space:
+        return reasons.SPACE
+    return reasons.ENCRYPTED if room.is_encrypted else reasons.ENCRYPTION_UNKNOWN

@@ -1,0 +1,108 @@
+"""How a message begins: whom it calls by name. "Luna, …", "hey Luna and Nova: …", "露娜，…"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from bridge.domain.ids import PuppetId
+from bridge.policy.names import Called, fold, name_at
+
+GREETINGS: Final = tuple(
+    fold(words)
+    for words in (
+        *("hi", "hey", "hello", "hi there", "hey there", "hello there", "ok", "okay", "dear"),
+        *("good morning", "good afternoon", "good evening", "good night", "bonjour", "ciao", "olá"),
+        *("hallo", "moin", "servus", "guten morgen", "guten tag", "guten abend", "gute nacht"),
+        *("hola", "oye", "buenas", "buenos días", "buenas tardes", "buenas noches", "привет"),
+        *(
+            "你好",
+            "您好",
+            "嗨",
+            "喂",
+            "嘿",
+            "哈喽",
+            "哈囉",
+            "早",
+            "早上好",
+            "早安",
+            "晚上好",
+            "晚安",
+        ),
+        *(
+            "こんにちは",
+            "こんばんは",
+            "おはよう",
+            "おはようございます",
+            "ねえ",
+            "ねぇ",
+            "おい",
+            "やあ",
+        ),
+        *("يا", "مرحبا", "مرحبا يا", "أهلا", "أهلا يا", "السلام عليكم", "صباح الخير", "مساء الخير"),
+    )
+)
+AND: Final = ("and", "und", "y", "e", "et", "и", "和", "与", "跟", "と", "و")
+
+_MAX_GREETINGS: Final = 3
+_LEAD: Final = re.compile(r"[\s¿¡]*")
+_PAUSE: Final = re.compile(r"[\s,،、!~¿¡]*")
+_STRONG_LINK: Final = re.compile(
+    r"[\s,،、]*(?:(?<=[\s,])(?:and|und|y|e|et|и|و)\s+|(?<=\s)و|[&+]\s*|(?:和|与|跟|と)\s*)"
+)
+_WEAK_LINK: Final = re.compile(r"\s*[,،、]\s*|\s+")
+_LIST_END: Final = re.compile(r"[^\S\n]*(?:[,:;!?،、؛؟。…—\n-]|\Z)")
+
+
+def after_greeting(words: str) -> tuple[int, ...]:
+    """The places where the first name may stand: the start, or behind "hey", "hey, hello", …"""
+    at = _end(_LEAD, words, 0)
+    places = [at]
+    while len(places) <= _MAX_GREETINGS and (greeting := name_at(words, at, GREETINGS)):
+        at = _end(_PAUSE, words, greeting.end)
+        places.append(at)
+    return tuple(places)
+
+
+def called_first(words: str, names: Mapping[PuppetId, tuple[str, ...]]) -> dict[PuppetId, Called]:
+    """The puppets that the text begins by calling, in that order.
+
+    Names joined by a word or by `@` are all called. A name behind a mere comma is only called where
+    the list ends there: "Luna, Nova: …" calls both, "Luna, Nova is wrong" only Luna.
+    """
+    listed: list[tuple[PuppetId, Called, bool]] = []
+    place = next((p for p in after_greeting(words) if _puppet_at(words, p, names)), len(words))
+    is_sure = True
+    while found := _puppet_at(words, place, names):
+        puppet_id, called = found
+        listed.append((puppet_id, called, is_sure or words.startswith("@", place)))
+        place, is_sure = _next_place(words, called.end)
+    if listed and not _LIST_END.match(words, listed[-1][1].end):
+        while len(listed) > 1 and not listed[-1][2]:
+            listed.pop()
+    return {puppet_id: called for puppet_id, called, _ in listed}
+
+
+def _puppet_at(
+    words: str, at: int, names: Mapping[PuppetId, tuple[str, ...]]
+) -> tuple[PuppetId, Called] | None:
+    candidates = (
+        (puppet_id, called)
+        for puppet_id, own in names.items()
+        if (called := name_at(words, at, own)) is not None
+    )
+    return max(candidates, key=lambda candidate: len(candidate[1].name), default=None)
+
+
+def _next_place(words: str, end: int) -> tuple[int, bool]:
+    """Where the next name of a list would stand, and whether a word joins it to the last."""
+    if strong := _STRONG_LINK.match(words, end):
+        return strong.end(), True
+    weak = _WEAK_LINK.match(words, end)
+    return (weak.end(), False) if weak else (len(words), False)
+
+
+def _end(pattern: re.Pattern[str], words: str, at: int) -> int:
+    match = pattern.match(words, at)
+    return match.end() if match else at

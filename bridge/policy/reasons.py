@@ -1,0 +1,61 @@
+"""Why something was decided: every reason code, once. Logs, metrics and `replay` show them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Why a puppet answers, from the plainest sign to the weakest.
+MENTIONED: Final = "mentioned"
+NAMED: Final = "named"
+REPLIED_TO: Final = "replied_to"
+DIRECT: Final = "direct"
+
+# Why nobody answers.
+OWN_MESSAGE: Final = "own_message"
+FOREIGN_NOTICE: Final = "foreign_notice"
+FOREIGN_AI: Final = "foreign_ai"
+FOREIGN_COMMAND: Final = "foreign_command"
+NOBODY_HERE: Final = "nobody_here"
+LATE: Final = "late"
+NOT_ADDRESSED: Final = "not_addressed"
+SOMEBODY_ELSE_ADDRESSED: Final = "somebody_else_addressed"
+NOT_ALLOWED_TO_ASK: Final = "not_allowed_to_ask"
+MUTED: Final = "muted"
+
+# Commands, and what the bridge user is told.
+COMMAND_HELP: Final = "command_help"
+COMMAND_LIST: Final = "command_list"
+COMMAND_PRIVACY: Final = "command_privacy"
+COMMAND_UNKNOWN: Final = "command_unknown"
+BRIDGE_SPOKEN_TO: Final = "bridge_spoken_to"
+
+# Stopping.
+STOP_WORD: Final = "stop_word"
+STOP_REACTION: Final = "stop_reaction"
+REACTION: Final = "reaction"
+
+# What changes the past.
+EDIT: Final = "edit"
+EDIT_OF_UNKNOWN: Final = "edit_of_unknown"
+EDIT_BY_ANOTHER: Final = "edit_by_another"
+REDACTED: Final = "redacted"
+
+# Coming and going.
+INVITED: Final = "invited"
+INVITE_DENIED: Final = "invite_denied"
+INVITE_TOO_MANY: Final = "invite_too_many"
+ROOMS_FULL: Final = "rooms_full"
+TOO_MANY_MEMBERS: Final = "too_many_members"
+SPACE: Final = "space"
+ENCRYPTED: Final = "encrypted"
+ENCRYPTION_UNKNOWN: Final = "encryption_unknown"
+ARRIVED: Final = "arrived"
+ALREADY_DISCLOSED: Final = "already_disclosed"
+GONE_AGAIN: Final = "gone_again"
+REMOVED: Final = "removed"
+DM_ENDED: Final = "dm_ended"
+MEMBERSHIP: Final = "membership"
+
+# Anything else that happens in a room.
+UNREADABLE: Final = "unreadable"
+STATE: Final = "state"
