@@ -318,7 +318,13 @@ def _translated(url: str, model: str = "") -> Generator[None]:
         yield
     except ollama.ResponseError as error:
         raise _refusal(where, model, error) from None
-    except (ConnectionError, httpx.ConnectError, httpx.ConnectTimeout, httpx.InvalidURL):
+    except (
+        ConnectionError,
+        httpx.ConnectError,
+        httpx.ConnectTimeout,
+        httpx.InvalidURL,
+        UnicodeError,
+    ):
         raise EngineUnreachable(f"No Ollama answers at {where}.") from None
     except httpx.TimeoutException:
         raise EngineTimeout(f"Ollama at {where} did not answer in time.") from None

@@ -254,7 +254,7 @@ class OllamaEngine:
             raise EngineUnreachable(
                 f"No Ollama answers at {self._url} ({error.os_error.strerror or 'no connection'})."
             ) from None
-        except aiohttp.InvalidURL:
+        except (aiohttp.InvalidURL, UnicodeError):
             raise EngineUnreachable(f"{self._url} is no address of an Ollama.") from None
         except (aiohttp.ClientError, OSError) as error:
             raise EngineBroken(

@@ -82,6 +82,7 @@ class FakeOllama:
         self.pull_error = ""
         self.pull_is_cut = False
         self.api_key, self.version = api_key, version
+        self._came = asyncio.Event()
         self._slots = asyncio.Semaphore(parallel)
         self._host, self._port, self._record = host, port, record
         self._runner: web.AppRunner | None = None
@@ -93,6 +94,13 @@ class FakeOllama:
     def chats(self) -> list[Body]:
         """Bodies of the chats that reached it."""
         return [seen.body for seen in self.seen if seen.path == "/api/chat"]
+
+    async def arrived(self, count: int = 1) -> Seen:
+        """Wait until so many requests came; returns the newest."""
+        while len(self.seen) < count:
+            self._came.clear()
+            await self._came.wait()
+        return self.seen[-1]
 
     async def __aenter__(self) -> Self:
         app = web.Application(middlewares=[self._watch], client_max_size=64 * 2**20)
@@ -128,6 +136,7 @@ class FakeOllama:
             method=request.method, path=request.path, headers=dict(request.headers), body=body
         )
         self.seen.append(seen)
+        self._came.set()
         if self._record is not None:
             with self._record.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"path": seen.path, "body": body}, ensure_ascii=False) + "\n")
@@ -135,7 +144,6 @@ class FakeOllama:
             return refuse(401, "unauthorized")
         if request.method == "POST" and not raw:
             return refuse(400, "missing request body")
-        request["body"] = body
         try:
             return await handler(request)
         except (asyncio.CancelledError, ConnectionError):
@@ -168,9 +176,10 @@ class FakeOllama:
         return web.json_response({"models": running})
 
     async def _show(self, request: web.Request) -> web.Response:
-        model = self.models.get(full(str(request["body"].get("model", ""))))
+        name = str((await request.json()).get("model", ""))
+        model = self.models.get(full(name))
         if model is None:
-            return refuse(404, f"model '{request['body'].get('model')}' not found")
+            return refuse(404, f"model '{name}' not found")
         shown: Body = {
             "modelfile": "",
             "template": "{{ .Prompt }}",
@@ -182,7 +191,7 @@ class FakeOllama:
         return web.json_response(shown)
 
     async def _pull(self, request: web.Request) -> web.StreamResponse:
-        name = str(request["body"].get("model", ""))
+        name = str((await request.json()).get("model", ""))
         steps: list[Body] = [{"status": "pulling manifest"}]
         if self.pull_error:
             steps.append({"error": self.pull_error})
@@ -201,20 +210,21 @@ class FakeOllama:
         return await send_lines(request, steps, Shape())
 
     async def _embed(self, request: web.Request) -> web.Response:
-        given = request["body"].get("input", [])
+        body = await request.json()
+        given = body.get("input", [])
         texts = [given] if isinstance(given, str) else list(given)
         vectors = [[1.0, 0.0] if len(text) % 2 else [0.0, 1.0] for text in texts]
-        return web.json_response({"model": request["body"].get("model"), "embeddings": vectors})
+        return web.json_response({"model": body.get("model"), "embeddings": vectors})
 
     # -- generation
 
     async def _generate(self, request: web.Request) -> web.StreamResponse:
-        body = request["body"]
+        body = await request.json()
         asked = {**body, "messages": [{"role": "user", "content": str(body.get("prompt", ""))}]}
         return await self._answer(request, asked, "response")
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
-        return await self._answer(request, request["body"], "message")
+        return await self._answer(request, await request.json(), "message")
 
     async def _answer(self, request: web.Request, body: Body, key: str) -> web.StreamResponse:
         name = str(body.get("model", ""))
