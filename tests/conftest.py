@@ -1,1 +1,21 @@
-"""Fixtures that every test may use."""
+"""Fixtures and marks that every test may use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pytest_asyncio import is_async_test
+
+_ON_REAL_HOMESERVERS = ("e2e", "lab")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests on real homeservers are marked so, and share one event loop with their fixtures."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(here).parts[0] not in _ON_REAL_HOMESERVERS:
+            continue
+        item.add_marker("e2e")
+        if is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)

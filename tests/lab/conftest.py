@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from tests.lab.labs import lab, town, zygote
+
+__all__ = ["lab", "town", "zygote"]
