@@ -8,9 +8,9 @@ from typing import Protocol
 from bridge.domain.effect import Effect, Planned
 from bridge.domain.events import Delivery, Membership, StateChange
 from bridge.domain.history import Said
-from bridge.domain.ids import EventId, RoomId, TurnId, TxnId, UserId, WorkerId
+from bridge.domain.ids import EventId, PuppetId, RoomId, TurnId, TxnId, UserId, WorkerId
 from bridge.domain.lease import Arrival, Lease
-from bridge.domain.persona import Puppet
+from bridge.domain.persona import Puppet, PuppetRecord
 from bridge.domain.prompt import Delta, Prompt
 from bridge.domain.room import Room
 from bridge.domain.turn import Turn, TurnState
@@ -198,6 +198,14 @@ class History(Protocol):
     async def prune(self, before: int) -> int:
         """Delete room text older than `before` (unix ms); returns rows deleted."""
         ...
+
+
+class PuppetMemory(Protocol):
+    """What was done for each puppet, so that a start changes only what changed."""
+
+    async def get(self, puppet_id: PuppetId) -> PuppetRecord | None: ...
+
+    async def put(self, record: PuppetRecord) -> None: ...
 
 
 class Store(Protocol):

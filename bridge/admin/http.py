@@ -86,7 +86,9 @@ def application(status: Callable[[], Awaitable[Status]]) -> web.Application:
         return web.json_response(body, status=200 if now.is_ready else 503)
 
     async def figures(_: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(metrics.REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return web.Response(
+            body=generate_latest(metrics.REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST}
+        )
 
     async def page(_: web.Request) -> web.Response:
         return web.Response(

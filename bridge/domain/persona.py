@@ -9,6 +9,7 @@ from bridge.domain.ids import DeviceId, PuppetId, UserId
 
 Talkativeness = Literal["silent", "reply-only", "reserved", "balanced", "sociable", "chatty"]
 PuppetRole = Literal["persona", "bridge"]
+PuppetState = Literal["new", "registered", "retired"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,3 +57,19 @@ class Puppet:
     def names(self) -> tuple[str, ...]:
         """The name and aliases people call it by."""
         return (self.persona.name, *self.persona.aliases)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PuppetRecord:
+    """What the homeserver already knows of a puppet.
+
+    `avatar_hash` is of the file that was uploaded as `avatar_mxc`; both "" without one.
+    """
+
+    puppet_id: PuppetId
+    user_id: UserId
+    device_id: DeviceId
+    display_name: str = ""
+    avatar_hash: str = ""
+    avatar_mxc: str = ""
+    state: PuppetState = "new"

@@ -7,14 +7,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Any, Final
 
 from bridge.app import WORKER_ID, assemble
 from bridge.clock import FakeClock
 from bridge.domain.access import Access, Limits, Rule
 from bridge.domain.cast import Cast
 from bridge.domain.ids import DeviceId, EventId, PuppetId, RoomId, UserId
-from bridge.domain.persona import Persona, Puppet
+from bridge.domain.persona import Persona, Puppet, PuppetRecord
 from bridge.domain.vendor import AI_KEY
 from bridge.engine.scripted import ScriptedEngine
 from bridge.matrix.ingest import Ingest
@@ -22,7 +22,6 @@ from bridge.matrix.simulated import SimulatedHomeserver
 from bridge.policy.view import House
 from bridge.replay.scenario import MessagePart, Scenario
 from bridge.rooms.dispatcher import Dispatcher
-from bridge.store.puppets import PuppetRecord
 from bridge.store.store import Store, open_store
 
 SERVER: Final = "home.example"
@@ -143,8 +142,9 @@ class Stage:
     async def _arrive(self, number: int, message: MessagePart) -> None:
         if state := self._scenario.engine.get(number):
             self._engine.state = state
+        before = self._engine.state
         if message.restart == "during":
-            before, self._engine.state = self._engine.state, "slow"
+            self._engine.state = "slow"
         event_id = await self._post(message)
         if event_id:
             self._events[number] = event_id
@@ -325,16 +325,16 @@ class Stage:
         return played
 
     def _as_reply(
-        self, event: dict[str, object], numbers: dict[EventId, int], reasons: dict[int, str]
+        self, event: dict[str, Any], numbers: dict[EventId, int], reasons: dict[int, str]
     ) -> Reply | None:
         puppet = self._house.cast.by_user_id(str(event["sender"]))
         content = event["content"]
         if puppet is None or not isinstance(content, dict):
             return None
-        relation = content.get("m.relates_to") or {}
+        relation: dict[str, Any] = content.get("m.relates_to") or {}
         at_s = (int(str(event["origin_server_ts"])) - self._start_ms) / 1000
         if event["type"] == "m.reaction":
-            to = numbers.get(relation.get("event_id"), 0)
+            to = numbers.get(EventId(relation.get("event_id", "")), 0)
             return Reply(
                 puppet=puppet.puppet_id, kind="reaction", text=relation.get("key", ""), to=to,
                 at_s=at_s, reason=reasons.get(to, ""),

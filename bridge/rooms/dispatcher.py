@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -88,7 +89,9 @@ class Dispatcher:
 
     async def _claim(self, group: asyncio.TaskGroup) -> bool:
         free = _MAX_ROOMS - len(self._running)
-        leases = await self._mailbox.claim(self._heart.worker_id, free) if free > 0 else []
+        leases: Sequence[Lease] = ()
+        if free > 0:
+            leases = await self._mailbox.claim(self._heart.worker_id, free)
         for lease in leases:
             task = group.create_task(self._run_room(lease), name="room")
             self._running[lease.room_id] = task

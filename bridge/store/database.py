@@ -13,6 +13,7 @@ transaction perhaps for it.
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import sqlite3
 from collections.abc import AsyncGenerator, Coroutine, Generator, Iterable, Sequence
@@ -22,6 +23,7 @@ from typing import Any, Final, Literal, Protocol, TypeVar, cast
 from mautrix.util.async_db import PostgresDatabase, SQLiteDatabase, UpgradeTable
 from mautrix.util.async_db.aiosqlite import TxnConnection
 from mautrix.util.async_db.connection import LoggingConnection
+from mautrix.util.logging import TraceLogger
 from yarl import URL
 
 from bridge.clock import Clock
@@ -100,6 +102,11 @@ class SqliteConnection(TxnConnection):
     child tasks inherit; and its BEGIN takes the write lock too late to wait for it.
     """
 
+    def __init__(self, path: str, **options: Any) -> None:
+        super().__init__(path, **options)
+        # A program that ends by a crash must not wait for a connection that nobody closes.
+        self._thread.daemon = True
+
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[None]:
         try:
@@ -135,11 +142,18 @@ class SqliteConnection(TxnConnection):
         return self._conn.execute(sql, args).fetchall()
 
 
+def _logger() -> TraceLogger:
+    """mautrix insists on its own class of loggers, also where "mau" is an ordinary one already."""
+    logger = TraceLogger("mau.db")
+    logger.parent = logging.getLogger("mau")
+    return logger
+
+
 class _SqlitePool(SQLiteDatabase):
     """One connection: SQLite has one writer anyhow, and a queue here is fairer than its lock."""
 
     def __init__(self, path: str) -> None:
-        super().__init__(URL.build(scheme="sqlite", path=path), UpgradeTable())
+        super().__init__(URL.build(scheme="sqlite", path=path), UpgradeTable(), log=_logger())
         self._path = path
 
     async def start(self) -> None:
@@ -367,6 +381,7 @@ def _postgres(url: str, clock: Clock) -> Database:
     pool = PostgresDatabase(
         address,
         UpgradeTable(),
+        log=_logger(),
         db_args={
             "min_size": 1,
             "max_size": _POOL_CONNECTIONS,

@@ -3,28 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
-from bridge.domain.ids import DeviceId, PuppetId, UserId
+from bridge.domain.ids import PuppetId
+from bridge.domain.persona import PuppetRecord
 from bridge.store.database import Database, Row
 
-PuppetState = Literal["new", "registered", "retired"]
-
 _COLUMNS = "puppet_id, user_id, device_id, display_name, avatar_hash, avatar_mxc, state"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PuppetRecord:
-    """`avatar_hash` is of the file that was uploaded as `avatar_mxc`; both "" without one."""
-
-    puppet_id: PuppetId
-    user_id: UserId
-    device_id: DeviceId
-    display_name: str = ""
-    avatar_hash: str = ""
-    avatar_mxc: str = ""
-    state: PuppetState = "new"
 
 
 class Puppets:

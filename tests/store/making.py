@@ -9,9 +9,9 @@ from bridge.domain.events import Delivery, Message
 from bridge.domain.history import Said
 from bridge.domain.ids import DeviceId, EventId, PuppetId, RoomId, UserId, WorkerId, turn_id
 from bridge.domain.lease import Lease
+from bridge.domain.persona import PuppetRecord
 from bridge.domain.turn import Turn
 from bridge.store.database import Database
-from bridge.store.puppets import PuppetRecord
 from bridge.store.store import Store
 
 ROOM = RoomId("!room:example.org")

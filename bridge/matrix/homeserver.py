@@ -1,0 +1,288 @@
+"""Puppets on their homeserver, through mautrix's plain HTTP API.
+
+Not through its intents: those re-join after a kick and lift bans. Every request of a puppet carries
+its device, because Synapse remembers a repeated transaction id across restarts only for a device.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, cast
+from urllib.parse import quote
+
+import aiohttp
+from mautrix.api import HTTPAPI, Method
+from mautrix.errors import MatrixConnectionError
+from multidict import MultiDict
+
+from bridge.domain.effect import Effect, Redact
+from bridge.domain.events import Membership, StateChange
+from bridge.domain.ids import EventId, RoomId, TxnId
+from bridge.domain.persona import Puppet
+from bridge.errors import HomeserverError, RateLimited, Refused, TokenRejected, Unreachable
+from bridge.matrix.wire import parse_event, render
+
+SEND_TIMEOUT_S: Final = 4.5
+"""Under half of a worker's lease, so that no send outlives it."""
+JOIN_TIMEOUT_S: Final = 60.0
+"""Joining through another server takes long."""
+TYPING_MS: Final = 30_000
+_CONNECT_TIMEOUT_S: Final = 3.0
+_DEFAULT_RETRY_MS: Final = 2_000
+_MAX_RETRY_MS: Final = 60_000
+_V3: Final = "_matrix/client/v3"
+
+Json = Mapping[str, Any]
+
+
+class _Api(HTTPAPI):
+    """mautrix's API, which reads the waiting time out of a refusal by rate limit."""
+
+    async def _send(
+        self, method: Method, url: Any, content: Any, query_params: Any, headers: Any
+    ) -> Any:
+        request = self.session.request(
+            str(method), url, data=content, params=query_params, headers=headers
+        )
+        async with request as response:
+            body = await response.read()
+            data = _parsed(body)
+            if response.status < 300:
+                return data, response
+            raise _refusal(response.status, data, response.headers.get("Retry-After"))
+
+
+class MatrixHomeserver:
+    """Satisfies `bridge.ports.Homeserver`. One HTTP session for all puppets."""
+
+    def __init__(self, *, url: str, as_token: str) -> None:
+        self._url = url.rstrip("/")
+        self._as_token = as_token
+        self._session: aiohttp.ClientSession | None = None
+        self._apis: dict[tuple[str, str], _Api] = {}
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+            self._apis.clear()
+
+    async def send(self, puppet: Puppet, room_id: RoomId, effect: Effect, txn_id: TxnId) -> EventId:
+        """Send with the puppet's device. The same `txn_id` again gives the same event."""
+        event_type, content = render(effect, txn_id, puppet)
+        room = quote(room_id, safe="")
+        if isinstance(effect, Redact):
+            target = quote(effect.target, safe="")
+            path = f"{_V3}/rooms/{room}/redact/{target}/{quote(txn_id, safe='')}"
+        else:
+            path = f"{_V3}/rooms/{room}/send/{event_type}/{quote(txn_id, safe='')}"
+        answer = await self.call(puppet, Method.PUT, path, content)
+        event_id = answer.get("event_id")
+        if not isinstance(event_id, str):
+            raise Unreachable("the homeserver accepted an event without saying its id")
+        return EventId(event_id)
+
+    async def type(self, puppet: Puppet, room_id: RoomId, *, is_typing: bool) -> None:
+        path = f"{_V3}/rooms/{quote(room_id, safe='')}/typing/{quote(puppet.user_id, safe='')}"
+        content = {"typing": True, "timeout": TYPING_MS} if is_typing else {"typing": False}
+        await self.call(puppet, Method.PUT, path, content)
+
+    async def mark_read(self, puppet: Puppet, room_id: RoomId, event_id: EventId) -> None:
+        room, event = quote(room_id, safe=""), quote(event_id, safe="")
+        await self.call(puppet, Method.POST, f"{_V3}/rooms/{room}/receipt/m.read/{event}")
+
+    async def join(self, puppet: Puppet, room_id: RoomId, via: Sequence[str]) -> None:
+        """Join without waiting or retrying. Joining a joined room changes nothing."""
+        path = f"{_V3}/join/{quote(room_id, safe='')}"
+        # One parameter under two names: older homeservers read `server_name`.
+        query = [(key, server) for server in via for key in ("via", "server_name")]
+        await self.call(puppet, Method.POST, path, query=query, timeout_s=JOIN_TIMEOUT_S)
+
+    async def leave(self, puppet: Puppet, room_id: RoomId, reason: str) -> None:
+        """Leave, or decline an invite. Leaving a room that one is not in changes nothing."""
+        path = f"{_V3}/rooms/{quote(room_id, safe='')}/leave"
+        content = {"reason": reason} if reason else {}
+        await self.call(puppet, Method.POST, path, content, timeout_s=JOIN_TIMEOUT_S)
+
+    async def room_state(
+        self, puppet: Puppet, room_id: RoomId
+    ) -> Sequence[Membership | StateChange]:
+        """The whole current state that matters to us, as the puppet sees it."""
+        path = f"{_V3}/rooms/{quote(room_id, safe='')}/state"
+        found: list[Membership | StateChange] = []
+        for raw in cast(list[object], await self.call(puppet, Method.GET, path, timeout_s=30.0)):
+            try:
+                event = parse_event(raw, 0, room_id)
+            except ValueError:
+                continue
+            if isinstance(event, Membership | StateChange):
+                found.append(event)
+        return found
+
+    async def joined_rooms(self, puppet: Puppet) -> Sequence[RoomId]:
+        answer = await self.call(puppet, Method.GET, f"{_V3}/joined_rooms")
+        return [RoomId(room) for room in answer.get("joined_rooms", [])]
+
+    # What bringing puppets up, checks and the demo need beyond the port.
+
+    async def versions(self) -> Sequence[str]:
+        """Versions of the specification that the homeserver speaks. Needs no token."""
+        async with self._request("GET", "/_matrix/client/versions") as response:
+            data = _parsed(await response.read())
+        versions = data.get("versions") if isinstance(data, dict) else None
+        if not isinstance(versions, list):
+            raise Unreachable(f"{self._url} does not answer like a Matrix homeserver")
+        return cast(list[str], versions)
+
+    async def server_time(self) -> int | None:
+        """The homeserver's clock (unix ms, to the second), or None where it does not say."""
+        async with self._request("GET", "/_matrix/client/versions") as response:
+            date = response.headers.get("Date")
+        try:
+            return round(parsedate_to_datetime(date).timestamp() * 1000) if date else None
+        except ValueError:
+            return None
+
+    async def whoami(self, puppet: Puppet, *, with_device: bool = False) -> Json:
+        device = puppet.device_id if with_device else ""
+        return await self.call(puppet, Method.GET, f"{_V3}/account/whoami", device_id=device)
+
+    async def ping(self, appservice_id: str) -> int:
+        """Ask the homeserver to reach us; returns the milliseconds it took.
+
+        It also makes a homeserver that is waiting before a retry deliver at once. Raises Refused
+        with what the homeserver saw when it could not reach us.
+        """
+        path = f"_matrix/client/v1/appservice/{quote(appservice_id, safe='')}/ping"
+        answer = await self._call(self._api("", ""), Method.POST, path, {}, timeout_s=20.0)
+        return int(answer.get("duration_ms", 0))
+
+    async def upload(self, puppet: Puppet, name: str, data: bytes, content_type: str) -> str:
+        """Upload a file; returns its mxc address."""
+        api = self._api(puppet.user_id, "")
+        with _translated(self._url):
+            answer = await api.request(
+                Method.POST,
+                "_matrix/media/v3/upload",
+                data,
+                headers={"Content-Type": content_type},
+                query_params={"filename": name},
+            )
+        return str(answer["content_uri"])
+
+    async def call(
+        self,
+        puppet: Puppet,
+        method: Method | str,
+        path: str,
+        content: Json | None = None,
+        *,
+        query: Sequence[tuple[str, str]] = (),
+        device_id: str | None = None,
+        timeout_s: float = SEND_TIMEOUT_S,
+    ) -> Any:
+        """One request as the puppet. Raises HomeserverError."""
+        device = puppet.device_id if device_id is None else device_id
+        api = self._api(puppet.user_id, device)
+        return await self._call(api, method, path, content, query=query, timeout_s=timeout_s)
+
+    async def call_as_appservice(self, method: Method | str, path: str, content: Json) -> Any:
+        """One request as the appservice itself, for no user. Raises HomeserverError."""
+        return await self._call(self._api("", ""), method, path, content)
+
+    async def _call(
+        self,
+        api: HTTPAPI,
+        method: Method | str,
+        path: str,
+        content: Json | None = None,
+        *,
+        query: Sequence[tuple[str, str]] = (),
+        timeout_s: float = SEND_TIMEOUT_S,
+    ) -> Any:
+        with _translated(self._url):
+            async with asyncio.timeout(timeout_s):
+                return await api.request(
+                    Method(method),
+                    path,
+                    dict(content) if content is not None else None,
+                    query_params=MultiDict(query),
+                )
+
+    def _api(self, user_id: str, device_id: str) -> _Api:
+        key = (user_id, device_id)
+        if key not in self._apis:
+            self._apis[key] = _Api(
+                self._url,
+                self._as_token,
+                client_session=self._open_session(),
+                as_user_id=user_id or None,  # type: ignore[arg-type]
+                as_device_id=device_id or None,  # type: ignore[arg-type]
+            )
+        return self._apis[key]
+
+    @asynccontextmanager
+    async def _request(self, method: str, path: str) -> AsyncIterator[aiohttp.ClientResponse]:
+        with _translated(self._url):
+            async with (
+                asyncio.timeout(SEND_TIMEOUT_S),
+                self._open_session().request(method, self._url + path) as response,
+            ):
+                yield response
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                timeout=aiohttp.ClientTimeout(
+                    total=JOIN_TIMEOUT_S, sock_connect=_CONNECT_TIMEOUT_S
+                ),
+                connector=aiohttp.TCPConnector(limit=64),
+            )
+        return self._session
+
+
+@contextmanager
+def _translated(url: str) -> Iterator[None]:
+    """mautrix's and aiohttp's errors as ours."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise Unreachable(f"{url} did not answer in time") from error
+    except (MatrixConnectionError, aiohttp.ClientError, OSError) as error:
+        raise Unreachable(f"{url} cannot be reached: {error}") from error
+
+
+def _refusal(status: int, data: object, retry_after: str | None) -> HomeserverError:
+    fields = cast(Json, data) if isinstance(data, dict) else {}
+    errcode = str(fields.get("errcode", ""))
+    message = str(fields.get("error", "")) or f"HTTP status {status}"
+    if status == 429:
+        return RateLimited(message, retry_after_ms=_waiting_ms(fields, retry_after))
+    if status == 401 or errcode in {"M_UNKNOWN_TOKEN", "M_MISSING_TOKEN"}:
+        return TokenRejected(
+            f"the homeserver does not know our as_token ({errcode or status}): is the registration "
+            "file listed in its configuration, and was it restarted since?",
+            status=status,
+            errcode=errcode,
+        )
+    if 400 <= status < 500:
+        return Refused(message, status=status, errcode=errcode)
+    return Unreachable(f"the homeserver answered {status}: {message}", status=status)
+
+
+def _waiting_ms(fields: Json, retry_after: str | None) -> int:
+    stated = fields.get("retry_after_ms")
+    if not isinstance(stated, int):
+        stated = int(retry_after) * 1000 if retry_after and retry_after.isdigit() else None
+    return min(max(stated if stated is not None else _DEFAULT_RETRY_MS, 50), _MAX_RETRY_MS)
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return {}

@@ -1,0 +1,110 @@
+"""What the homeserver sends us: stored, then acknowledged."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from aiohttp import web
+
+from bridge import log, metrics
+from bridge.clock import Clock
+from bridge.domain.events import Delivery
+from bridge.errors import BridgeError
+from bridge.matrix.wire import parse_transaction
+
+MAX_BODY_BYTES: Final = 64 << 20
+"""Synapse sends up to 100 events of 64 KiB each, and resends for ever what is too big for us."""
+
+Deliver = Callable[[Delivery], Awaitable[int]]
+
+
+class Ingest:
+    """The appservice side of a homeserver's requests (spec: application service API)."""
+
+    def __init__(
+        self,
+        *,
+        hs_token: str,
+        deliver: Deliver,
+        clock: Clock,
+        is_ours: Callable[[str], bool],
+    ) -> None:
+        self._hs_token = hs_token.encode()
+        self._deliver = deliver
+        self._clock = clock
+        self._is_ours = is_ours
+        self._log = log.get("matrix.ingest")
+
+    async def accept(self, body: object) -> None:
+        """Store one transaction. Returns after the commit; raises when it was not stored."""
+        delivery = parse_transaction(body, self._clock.now(), self._is_ours)
+        await self._deliver(delivery)
+        for event in delivery.events:
+            metrics.EVENTS_RECEIVED.labels(kind=event.kind).inc()
+        if delivery.malformed:
+            metrics.EVENTS_MALFORMED.inc(len(delivery.malformed))
+            problems = sorted({each.problem for each in delivery.malformed})
+            self._log.warning("events_malformed", count=len(delivery.malformed), why=problems[:5])
+
+    def app(self) -> web.Application:
+        """The routes, at today's paths and at those of before 2019."""
+        app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[self._authorise])
+        for prefix in ("/_matrix/app/v1", ""):
+            app.add_routes(
+                [
+                    web.put(prefix + "/transactions/{txn_id}", self._put_transaction),
+                    web.get(prefix + "/users/{user_id}", self._get_user),
+                    web.get(prefix + "/rooms/{alias}", self._get_room),
+                ]
+            )
+        app.add_routes([web.post("/_matrix/app/v1/ping", self._ping)])
+        return app
+
+    @web.middleware
+    async def _authorise(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        given = given or request.query.get("access_token", "")
+        if not given:
+            return _error(401, "M_MISSING_TOKEN", "the hs_token is missing")
+        if not hmac.compare_digest(given.encode(), self._hs_token):
+            self._log.warning("hs_token_wrong", path=request.path)
+            return _error(403, "M_FORBIDDEN", "this is not the hs_token of our registration")
+        return await handler(request)
+
+    async def _put_transaction(self, request: web.Request) -> web.Response:
+        # The transaction id is no key: Synapse on SQLite starts it again, and resends events under
+        # new ones. Events are recognised by their own ids.
+        raw = await request.read()
+        try:
+            body: object = json.loads(raw)
+        except (ValueError, RecursionError):
+            # A homeserver would resend it for ever: it is kept, and acknowledged.
+            body = raw[:4096].decode(errors="replace")
+        try:
+            await self.accept(body)
+        except BridgeError as error:
+            metrics.TRANSACTIONS.labels(outcome="refused").inc()
+            self._log.error("transaction_not_stored", problem=str(error))
+            return _error(503, "M_UNKNOWN", "not stored, please send it again")
+        metrics.TRANSACTIONS.labels(outcome="stored").inc()
+        return web.json_response({})
+
+    async def _get_user(self, request: web.Request) -> web.Response:
+        if self._is_ours(request.match_info["user_id"]):
+            return web.json_response({})
+        return _error(404, "M_NOT_FOUND", "no such puppet")
+
+    async def _get_room(self, _: web.Request) -> web.Response:
+        return _error(404, "M_NOT_FOUND", "we have no room aliases")
+
+    async def _ping(self, _: web.Request) -> web.Response:
+        return web.json_response({})
+
+
+def _error(status: int, errcode: str, message: str) -> web.Response:
+    return web.json_response({"errcode": errcode, "error": message}, status=status)
