@@ -28,6 +28,7 @@ from yarl import URL
 
 from bridge.clock import Clock
 from bridge.errors import ConfigError, DatabaseError
+from bridge.store.address import postgres_address, sqlite_path
 from bridge.store.problems import DRIVER_ERRORS, explained, may_be_chained
 
 Dialect = Literal["sqlite", "postgres"]
@@ -39,7 +40,6 @@ _BUSY_S: Final = 5.0
 _ACQUIRE_S: Final = 30.0
 _MIGRATION_LOCK: Final = 0x6D61_6272
 _POOL_CONNECTIONS: Final = 10
-_OLDEST_SQLITE: Final = (3, 35, 0)  # RETURNING
 _MAX_BIGINT: Final = 2**63 - 1
 _PARAMETER: Final = re.compile(r"\$(\d+)")
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
@@ -350,34 +350,12 @@ async def open_database(url: str, clock: Clock) -> Database:
 
 
 def _sqlite(url: str, clock: Clock) -> Database:
-    if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
-        raise ConfigError(
-            f"This Python comes with SQLite {sqlite3.sqlite_version}; 3.35 or newer is needed: "
-            "use a newer Python, or PostgreSQL (database.url)."
-        )
-    path = url.partition(":")[2]
-    if path.startswith("//"):
-        if not path.startswith("///"):
-            raise ConfigError(
-                "database.url: an SQLite address names no host; write sqlite:bridge.db for a file "
-                "beside the program, or sqlite:/var/lib/bridge/bridge.db for a full path."
-            )
-        path = "/" + path.lstrip("/")
-    if not path:
-        raise ConfigError("database.url: the file is missing; write sqlite:bridge.db.")
-    pool = cast(_Pool, _SqlitePool(path))
-    return Database(pool, dialect="sqlite", place=path, clock=clock)
+    path = sqlite_path(url)
+    return Database(cast(_Pool, _SqlitePool(path)), dialect="sqlite", place=path, clock=clock)
 
 
 def _postgres(url: str, clock: Clock) -> Database:
-    try:
-        address = URL(url)
-        place = str(address.with_password(None)) if address.host else str(address.with_query(None))
-    except ValueError as error:
-        raise ConfigError(
-            "database.url is no usable PostgreSQL address; write it as "
-            "postgres://user:password@host:5432/name, with %-escapes in the password."
-        ) from error
+    address, place = postgres_address(url)
     pool = PostgresDatabase(
         address,
         UpgradeTable(),

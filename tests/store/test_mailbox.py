@@ -164,13 +164,16 @@ async def test_retiring_gives_rooms_back_at_once_and_outdates_their_leases(store
     assert [one.room_id for one in await claim(store, "heir")] == [ROOM]
 
 
-async def test_an_event_between_the_last_take_and_release_wakes_the_room(store: Store) -> None:
+@pytest.mark.parametrize("next_wake_at", [None, 2**60])
+async def test_an_event_between_the_last_take_and_release_wakes_the_room(
+    store: Store, next_wake_at: int | None
+) -> None:
     held = await lease(store)
     for arrival in await store.mailbox.take(held):
         await store.mailbox.finish(held, arrival.seq, reason="silent", room=Room(room_id=ROOM))
     assert await store.mailbox.take(held) == []
     await deliver(store, message("$late"))
-    await store.mailbox.release(held, next_wake_at=None)
+    await store.mailbox.release(held, next_wake_at=next_wake_at)
     assert await taken(store) == ["$late"]
 
 
