@@ -164,6 +164,16 @@ async def test_retiring_gives_rooms_back_at_once_and_outdates_their_leases(store
     assert [one.room_id for one in await claim(store, "heir")] == [ROOM]
 
 
+async def test_a_lease_of_the_workers_earlier_life_no_longer_writes(store: Store) -> None:
+    earlier = await lease(store)
+    await store.mailbox.retire_worker(WORKER)
+    [now] = await claim(store)
+    assert now.worker_id == earlier.worker_id
+    with pytest.raises(LeaseLost):
+        await store.rooms.put(earlier, Room(room_id=ROOM))
+    await store.rooms.put(now, Room(room_id=ROOM))
+
+
 @pytest.mark.parametrize("next_wake_at", [None, 2**60])
 async def test_an_event_between_the_last_take_and_release_wakes_the_room(
     store: Store, next_wake_at: int | None
