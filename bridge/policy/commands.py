@@ -12,7 +12,7 @@ from bridge.domain.decision import Say
 from bridge.domain.events import Message
 from bridge.domain.persona import Puppet
 from bridge.policy import reasons
-from bridge.policy.addressing import Heard, direct_puppet, present
+from bridge.policy.addressing import Heard, present
 from bridge.policy.names import fold, name_at
 from bridge.policy.saying import reply
 from bridge.policy.view import View
@@ -68,9 +68,9 @@ def command_in(view: View, heard: Heard) -> Command | None:
             return None
         typed = behind_prefix[:_MAX_WORD_CHARS]
         word: Word = WORDS.get(typed, "unknown") if typed else "help"
-        return Command(word=word, typed=typed, puppet=_answering(view, heard, here))
+        return Command(word=word, typed=typed, puppet=_answering(heard, here))
     plain = WORDS.get(heard.remainder.strip(" \n\t,:;.!?،、。؟"))
-    called = [a.puppet for a in heard.addressed if _may_be_plain(view, a.puppet, a.reason)]
+    called = [a.puppet for a in heard.addressed if _may_be_plain(a.puppet, a.reason)]
     return Command(word=plain, typed=plain, puppet=called[0]) if plain and called else None
 
 
@@ -111,15 +111,14 @@ def _behind_prefix(words: str, prefix: str) -> str | None:
     return match.group(1) if match else ""
 
 
-def _answering(view: View, heard: Heard, here: tuple[Puppet, ...]) -> Puppet:
+def _answering(heard: Heard, here: tuple[Puppet, ...]) -> Puppet:
     """One puppet answers for all: the one addressed, else the first with a character."""
-    addressed = (a.puppet for a in heard.addressed if a.reason != reasons.DIRECT)
+    addressed = (a.puppet for a in heard.addressed)
     characters = (puppet for puppet in here if puppet.role == "persona")
-    direct = (p for p in here if p.puppet_id == direct_puppet(view))
-    return next(p for group in (addressed, direct, characters, here) for p in group)
+    return next(puppet for group in (addressed, characters, here) for puppet in group)
 
 
-def _may_be_plain(view: View, puppet: Puppet, reason: str) -> bool:
+def _may_be_plain(puppet: Puppet, reason: str) -> bool:
     """May this puppet be given a command without prefix, in this way?"""
     if puppet.role == "bridge":
         return True

@@ -209,8 +209,10 @@ def test_a_room_with_just_as_many_members_as_allowed_is_fine() -> None:
     assert isinstance(decision, Say)
 
 
-def test_nothing_is_said_while_encryption_is_unknown() -> None:
-    (decision,) = joined(room(puppets=[LUNA], is_encrypted=None))
+@pytest.mark.parametrize("members", [1, 3000])
+def test_nothing_is_done_while_encryption_is_unknown(members: int) -> None:
+    people = [UserId(f"@p{n}:x") for n in range(members)]
+    (decision,) = joined(room(puppets=[LUNA], people=people, is_encrypted=None))
     assert isinstance(decision, Silence)
     assert decision.reason == "encryption_unknown"
 
