@@ -107,6 +107,10 @@ class SqliteConnection(TxnConnection):
         # A program that ends by a crash must not wait for a connection that nobody closes.
         self._thread.daemon = True
 
+    def join(self) -> None:
+        """Wait for the thread; aiosqlite does not, after a connection that failed to open."""
+        self._thread.join()
+
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[None]:
         try:
@@ -158,7 +162,11 @@ class _SqlitePool(SQLiteDatabase):
 
     async def start(self) -> None:
         connection = SqliteConnection(self._path, timeout=_BUSY_S)
-        await connection
+        try:
+            await connection
+        except BaseException:
+            await asyncio.to_thread(connection.join)
+            raise
         try:
             for pragma in _PRAGMAS:
                 await _patiently(connection, pragma)
