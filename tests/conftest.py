@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pytest_asyncio import is_async_test
 
-_ON_REAL_HOMESERVERS = ("e2e", "lab")
+_ON_REAL_HOMESERVERS = ("e2e", "faults", "lab")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -61,16 +61,16 @@ def watch_commits(reaper: Reaper) -> None:
 
 
 def watch_requests(reaper: Reaper) -> None:
-    send = HTTPAPI._send
+    request = HTTPAPI.request
 
-    async def watched(api: HTTPAPI, method: Any, url: Any, *args: Any, **kwargs: Any) -> Any:
-        what = f"{method} {url.path.rpartition('/rooms/')[2].partition('/')[2] or url.path}"
+    async def watched(api: HTTPAPI, method: Any, path: Any, *args: Any, **kwargs: Any) -> Any:
+        what = f"{method} {str(path).removeprefix('_matrix/client/').split('/')[3:4]}"
         reaper.pass_by(f"before the request {what}")
-        answer = await send(api, method, url, *args, **kwargs)
+        answer = await request(api, method, path, *args, **kwargs)
         reaper.pass_by(f"after the answer to {what}")
         return answer
 
-    HTTPAPI._send = watched  # type: ignore[method-assign]
+    HTTPAPI.request = watched  # type: ignore[method-assign]
 
 
 async def live(config: Path, reaper: Reaper) -> None:
