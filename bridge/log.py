@@ -1,15 +1,17 @@
 """Structured logs: an event name and key/values. Never room text, prompts or tokens.
 
-mautrix logs whole requests at DEBUG, message text included, so its loggers stay at WARNING.
+Libraries stay at WARNING whatever the level: mautrix logs whole requests at DEBUG, text included.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
-from typing import Literal
+from typing import Final, Literal
 
 import structlog
+
+_OURS: Final = "bridge"
 
 
 def configure(
@@ -46,11 +48,10 @@ def configure(
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level.upper())
-    for name in ("mau", "mautrix", "aiohttp.access", "httpx", "httpcore", "asyncio", "aiosqlite"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    root.setLevel(logging.WARNING)
+    logging.getLogger(_OURS).setLevel(level.upper())
 
 
 def get(area: str) -> structlog.stdlib.BoundLogger:
     """The logger of one area: `rooms.actor`, `store.mailbox`, …"""
-    return structlog.stdlib.get_logger(area)
+    return structlog.stdlib.get_logger(f"{_OURS}.{area}")

@@ -96,7 +96,7 @@ class Puppetry:
         if record.avatar_mxc and shown.get("avatar_url") != record.avatar_mxc:
             await self._put_profile(puppet, "avatar_url", record.avatar_mxc)
         marks: dict[str, object] = {
-            AI_KEY: {"persona": puppet.persona.name, "operator": self._operator},
+            AI_KEY: {"persona": puppet.persona.persona_id, "operator": self._operator},
             BOT_FLAG: True,
         }
         for key, value in marks.items():

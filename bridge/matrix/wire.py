@@ -194,7 +194,7 @@ def _marks(
     return {
         AI_KEY: {
             "generated": is_generated,
-            "persona": puppet.persona.name,
+            "persona": puppet.persona.persona_id,
             "model": model,
             "hops": hops,
         },
