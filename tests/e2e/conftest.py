@@ -12,20 +12,31 @@ from tests.fakes.ollama import FakeOllama
 from tests.lab.bridge import BridgeProcess
 from tests.lab.labs import Town, lab, town, zygote
 from tests.lab.people import Person
+from tests.lab.postgres import Postgres
+from tests.lab.stores import postgres
 from tests.lab.synapse import Lab
 
-__all__ = ["alice", "lab", "town", "world", "zygote"]
+__all__ = ["alice", "lab", "postgres", "town", "world", "zygote"]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def world(lab: Lab, town: Town, request: pytest.FixtureRequest) -> AsyncIterator[World]:
-    """A module may say `BRIDGE = {...}`: sections of the bridge's configuration."""
-    home, away = lab.homeserver("home"), lab.homeserver("away")
+    """A module may say `BRIDGE = {...}`: sections of the bridge's configuration.
+
+    `DATABASES = ("sqlite", "postgres")` runs its tests on both; without it SQLite is enough.
+    """
+    kind: str = request.param
+    home, away = lab.homeserver(f"home-{kind}"), lab.homeserver(f"away-{kind}")
+    database_url = "sqlite:bridge.db"
+    if kind == "postgres":
+        server: Postgres = request.getfixturevalue("postgres")
+        database_url = server.create_database()
     async with FakeOllama() as ollama:
         bridge = BridgeProcess(
-            lab.folder / "bridge",
+            lab.folder / f"bridge-{kind}",
             home,
             engine_url=ollama.url,
+            database_url=database_url,
             **getattr(request.module, "BRIDGE", {}),
         )
         made = World(home=home, away=away, bridge=bridge, ollama=ollama, town=town)
@@ -36,6 +47,14 @@ async def world(lab: Lab, town: Town, request: pytest.FixtureRequest) -> AsyncIt
             yield made
         finally:
             await bridge.kill()
+            for homeserver in (home, away):
+                homeserver.kill()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "world" in metafunc.fixturenames:
+        kinds = getattr(metafunc.module, "DATABASES", ("sqlite",))
+        metafunc.parametrize("world", kinds, indirect=True, scope="module")
 
 
 @pytest.fixture(autouse=True)

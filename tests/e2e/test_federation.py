@@ -53,6 +53,7 @@ async def test_people_of_both_homeservers_share_a_room_with_two_puppets(
     await world.answer(bob, room_id, asked, world.milo)
     asked = await bob.send(room_id, "Luna, and you?")
     await world.answer(alice, room_id, asked, world.luna)
+    await world.answer(bob, room_id, asked, world.luna)
     assert len(await world.answers(bob, room_id, asked)) == 1
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 import uuid
+from typing import Final
 
 from tests.e2e.world import STUCK, World
 from tests.lab.people import Person
+
+DATABASES: Final = ("sqlite", "postgres")
 
 
 async def test_what_was_asked_while_the_bridge_was_down_is_answered_in_order(

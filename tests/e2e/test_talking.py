@@ -48,7 +48,7 @@ async def test_a_mentioned_puppet_answers_once_with_a_marked_reply(
     content = answer["content"]
     assert body_of(answer).endswith("The **moon**, of course.")
     assert "<strong>moon</strong>" in content["formatted_body"]
-    assert content["m.mentions"] == {"user_ids": [alice.user_id]}
+    assert content["m.mentions"] == {}, "said explicitly, and a quick answer calls nobody"
     assert content[AI_KEY]["generated"] is True
     assert content[AI_KEY]["persona"] == "luna"
     assert content[AI_KEY]["model"] == "gemma3:4b"

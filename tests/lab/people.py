@@ -236,7 +236,8 @@ class Person:
     async def wait_membership(
         self, room_id: str, user_id: str, membership: str, *, patience_s: float = PATIENCE_S
     ) -> Event:
-        """Wait until somebody has last become a member in this way."""
+        """Wait until somebody's newest membership is this one."""
+        await self.sync()
 
         def find() -> Event | None:
             events = self.rooms[room_id].events
