@@ -52,7 +52,12 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
 
     Raises ConfigError that lists everything wrong.
     """
-    written = parse(read_text(path), path)
+    return interpret(read_text(path), path, environ)
+
+
+def interpret(text: str, path: Path, environ: Mapping[str, str]) -> Settings:
+    """As `load`, for a text that stands or will stand in the file."""
+    written = parse(text, path)
     content = _plain(written)
     origins, problems = _override(content, environ)
     try:

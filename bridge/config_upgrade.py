@@ -15,12 +15,13 @@ from typing import Any, Final
 
 from ruamel.yaml.comments import CommentedMap
 
-from bridge.config_file import RENAMED, example_text, parse
+from bridge.config_file import RENAMED, example_text, interpret, parse
 from bridge.errors import ConfigError
 
 _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9./:-]*[A-Za-z0-9]")
 _EXAMPLE: Final = Path("config/example.yaml")
 _INDENT: Final = 2
+_SAFE_MODE: Final = 0o600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +76,21 @@ def with_values(text: str, values: Mapping[str, str]) -> str:
         scalar = value if _PLAIN.fullmatch(value) else json.dumps(value, ensure_ascii=False)
         lines[line] = lines[line][:column] + scalar
     return "\n".join(lines)
+
+
+def create(path: Path, values: Mapping[str, str]) -> None:
+    """Write a new configuration from the example, with mode 0600. Raises ConfigError."""
+    text = with_values(example_text(), values)
+    interpret(text, path, {})
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _SAFE_MODE)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be written ({error.strerror}). Let the user that runs this write to "
+            f"{path.absolute().parent}."
+        ) from error
 
 
 def replace_file(path: Path, text: str) -> Path:

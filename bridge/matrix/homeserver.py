@@ -154,8 +154,8 @@ class MatrixHomeserver:
     async def ping(self, appservice_id: str) -> int:
         """Ask the homeserver to reach us; returns the milliseconds it took.
 
-        It also makes a homeserver that is waiting before a retry deliver at once. Raises Refused
-        with what the homeserver saw when it could not reach us.
+        It also makes a homeserver that is waiting before a retry deliver at once. Its
+        error's `errcode` says what the homeserver saw when it could not reach us.
         """
         path = f"_matrix/client/v1/appservice/{quote(appservice_id, safe='')}/ping"
         answer = await self._call(self._api("", ""), Method.POST, path, {}, timeout_s=20.0)
@@ -271,7 +271,9 @@ def _refusal(status: int, data: object, retry_after: str | None) -> HomeserverEr
         )
     if 400 <= status < 500:
         return Refused(message, status=status, errcode=errcode)
-    return Unreachable(f"the homeserver answered {status}: {message}", status=status)
+    return Unreachable(
+        f"the homeserver answered {status}: {message}", status=status, errcode=errcode
+    )
 
 
 def _waiting_ms(fields: Json, retry_after: str | None) -> int:

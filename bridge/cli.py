@@ -1,0 +1,358 @@
+"""The command line: words for people, exit status for programs."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from typer.core import TyperGroup
+
+from bridge import app as bridge_app
+from bridge import log
+from bridge.clock import SystemClock
+from bridge.config_file import load, read_text
+from bridge.config_upgrade import create, replace_file
+from bridge.config_upgrade import upgrade as upgraded
+from bridge.doctor.finding import as_json as findings_as_json
+from bridge.doctor.finding import as_table
+from bridge.doctor.main import examine
+from bridge.errors import BridgeError, ConfigError, ScenarioError
+from bridge.registration import instructions, new_registration, write_registration
+from bridge.replay.main import main as run_replay
+from bridge.retire import find_puppets, retire_puppets
+from bridge.store.database import open_database
+from bridge.store.migrations import LATEST
+from bridge.store.migrations import migrate as migrate_database
+
+FAILED: Final = 1
+UNUSABLE: Final = 2
+_WIDEST: Final = 120
+
+_HELP: Final = """\
+AI members for ordinary Matrix rooms, with replies from your own Ollama.
+
+To try it, with everything embedded:
+
+- `matrix-ai-bridge demo`
+
+On your own homeserver, in an empty folder:
+
+- `matrix-ai-bridge registration --server-name example.org`
+- `matrix-ai-bridge doctor`
+- `matrix-ai-bridge run`
+
+Settings are in config.yaml, or where `--config` or `MATRIX_AI_BRIDGE_CONFIG` say. An environment
+variable overrides each of them: `MATRIX_AI_BRIDGE__ENGINE__MODEL=gemma3:4b`.
+"""
+_EPILOG: Final = (
+    "Exit status: 0 it worked, 1 it failed, 2 what it was given (an option, a file, a setting) "
+    "cannot be used."
+)
+
+
+class _Told(TyperGroup):
+    """Says our own errors as sentences, without a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BridgeError as error:
+            raise _exit_for(error) from None
+        except BaseExceptionGroup as group:
+            ours, others = group.split(BridgeError)
+            if ours is None or others is not None:
+                raise
+            raise _exit_for(_first(ours)) from None
+
+
+def _exit_for(error: BridgeError) -> typer.Exit:
+    typer.echo(f"error: {error}", err=True)
+    return typer.Exit(UNUSABLE if isinstance(error, ConfigError | ScenarioError) else FAILED)
+
+
+def _first(group: BaseExceptionGroup[BridgeError]) -> BridgeError:
+    inner = group.exceptions[0]
+    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner
+
+
+cli = typer.Typer(
+    name="matrix-ai-bridge",
+    cls=_Told,
+    help=_HELP,
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    add_completion=False,
+    # A traceback with local variables would show tokens.
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Config = Annotated[
+    Path,
+    typer.Option(
+        "--config", "-c", envvar="MATRIX_AI_BRIDGE_CONFIG", help="The configuration file.",
+    ),
+]  # fmt: skip
+
+
+def main() -> None:
+    """The program `matrix-ai-bridge`."""
+    cli(prog_name="matrix-ai-bridge")
+
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        print(f"matrix-ai-bridge {installed_version('matrix-ai-bridge')}")
+        raise typer.Exit
+
+
+@cli.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Say the version and exit."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+@cli.command()
+def run(config: Config = Path("config.yaml")) -> None:
+    """Run the bridge until it is told to stop.
+
+    It sets up or upgrades its database, brings the puppets up, and then handles rooms. A homeserver
+    or an Ollama that is down is waited for. SIGTERM and Ctrl-C let replies under way finish (up to
+    10 seconds). Logs go to stderr and hold no text of rooms. /health, /ready, /metrics and /status
+    are at http.host and http.port of the configuration.
+
+    Example:
+
+    - `matrix-ai-bridge run --config /etc/matrix-ai-bridge/config.yaml`
+    """
+    settings = load(config)
+    log.configure(settings.log.level, settings.log.format)
+    asyncio.run(bridge_app.run(settings))
+
+
+@cli.command()
+def registration(
+    config: Config = Path("config.yaml"),
+    server_name: Annotated[
+        str | None,
+        typer.Option(help="Your server's name, behind the colon in user ids. For a new config."),
+    ] = None,
+    homeserver: Annotated[
+        str | None,
+        typer.Option(help="Where the bridge reaches the homeserver. For a new configuration."),
+    ] = None,
+    bridge_url: Annotated[
+        str | None,
+        typer.Option(help="Where the homeserver reaches the bridge. For a new configuration."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a registration; its tokens become invalid.")
+    ] = False,
+) -> None:
+    """Write the registration for your homeserver, and say what to add to Synapse.
+
+    This is the first command on a new installation. Where there is no configuration yet, it writes
+    one too: with every setting, explained. The registration holds two fresh secrets, so only you
+    may read it (mode 0600); the homeserver needs the same file.
+
+    Examples:
+
+    - `matrix-ai-bridge registration --server-name example.org`
+    - `matrix-ai-bridge registration --server-name example.org --bridge-url http://bridge:9009`
+    """
+    given = {
+        "homeserver.server_name": server_name,
+        "homeserver.url": homeserver,
+        "appservice.url": bridge_url,
+    }
+    _first_config(config, {key: value for key, value in given.items() if value is not None})
+    settings = load(config)
+    path = settings.appservice.registration
+    write_registration(path, new_registration(settings), may_replace=force)
+    print(instructions(path, settings))
+
+
+def _first_config(config: Path, values: dict[str, str]) -> None:
+    """Write the configuration where there is none; refuse values that would change one."""
+    if config.exists():
+        if values:
+            raise ConfigError(
+                f"{config} exists already. Set {', '.join(values)} in it, and run this again "
+                "without these options."
+            )
+        return
+    if "homeserver.server_name" not in values:
+        raise ConfigError(
+            f"There is no configuration at {config} yet. To write one, say which server it is "
+            "for: matrix-ai-bridge registration --server-name example.org"
+        )
+    create(config, values)
+    print(f"Wrote {config.absolute()}: every setting, explained. Defaults suit a first start.\n")
+
+
+@cli.command("check-config")
+def check_config(
+    config: Config = Path("config.yaml"),
+    upgrade: Annotated[
+        bool,
+        typer.Option(
+            "--upgrade",
+            help="Add new settings and rename old ones; keeps your comments, and a .bak file.",
+        ),
+    ] = False,
+) -> None:
+    """Check the configuration, the personas and the environment, without starting anything.
+
+    Every mistake is told with its key, its value and what to write instead. After an upgrade of the
+    program, --upgrade adds the new settings with their explanations; your comments, order and
+    values stay as they are, and where nothing is missing nothing is written.
+
+    Example:
+
+    - `matrix-ai-bridge check-config --upgrade`
+    """
+    if upgrade:
+        _upgrade(config)
+    settings = load(config)
+    cast = bridge_app.build_cast(settings)
+    print(f"{config.absolute()} is fine.")
+    print(f"Puppets: {', '.join(puppet.user_id for puppet in cast.personas())}")
+    print(f"Bridge user: {settings.bridge_user_id()}")
+
+
+def _upgrade(config: Path) -> None:
+    done = upgraded(read_text(config), config)
+    if not done.is_changed:
+        print("No setting is missing.")
+        return
+    backup = replace_file(config, done.text)
+    for old, new in done.renamed:
+        print(f"Renamed {old} to {new}.")
+    if done.added:
+        print(f"Added {', '.join(done.added)}.")
+    print(f"The file as it was: {backup}")
+
+
+@cli.command()
+def doctor(
+    config: Config = Path("config.yaml"),
+    as_json: Annotated[
+        bool, typer.Option("--json", help="For programs: a list of findings.")
+    ] = False,
+) -> None:
+    """Check everything between you and an answer, and say how to mend what is wrong.
+
+    Configuration, access rules, registration, database, homeserver, tokens, whether the homeserver
+    reaches the bridge, whether a repeated send is recognised, clock, engine and models. Run it
+    before the first start (it listens for the homeserver itself meanwhile) or while the bridge is
+    running. For the check of repeated sends it makes a private room and leaves it again. It exits
+    with 1 when a check failed; warnings don't count.
+
+    Example:
+
+    - `matrix-ai-bridge doctor --json`
+    """
+    log.configure("error")
+    findings = asyncio.run(examine(config, SystemClock()))
+    if as_json:
+        print(findings_as_json(findings))
+    else:
+        width = min(shutil.get_terminal_size((100, 24)).columns, _WIDEST)
+        print(as_table(findings, width=width, is_coloured=sys.stdout.isatty()))
+    if any(finding.level == "fail" for finding in findings):
+        raise typer.Exit(FAILED)
+
+
+@cli.command()
+def migrate(config: Config = Path("config.yaml")) -> None:
+    """Bring the database to the newest schema.
+
+    `run` does this by itself. Do it ahead to see whether it works, or to make a backup first. It
+    happens completely or not at all, and once more changes nothing.
+
+    Example:
+
+    - `matrix-ai-bridge migrate`
+    """
+    asyncio.run(_migrate(load(config).database.url))
+
+
+async def _migrate(url: str) -> None:
+    database = await open_database(url, SystemClock())
+    try:
+        before = await migrate_database(database)
+    finally:
+        await database.close()
+    if before < LATEST:
+        print(f"The database {database.place} went from schema v{before} to v{LATEST}.")
+    else:
+        print(f"The database {database.place} is at schema v{before} already. Nothing changed.")
+
+
+@cli.command()
+def replay(
+    files: Annotated[list[Path], typer.Argument(help="Conversation files.", metavar="FILE...")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per file.")] = False,
+) -> None:
+    """Play conversation files and say who would answer what, and why.
+
+    Nothing real is touched: the whole bridge runs on a simulated homeserver, clock and engine. It
+    exits with 1 when a file's expectations don't hold, and with 2 when a file cannot be used.
+
+    Example:
+
+    - `matrix-ai-bridge replay tests/scenarios/*.yaml`
+    """
+    log.configure("error")
+    raise typer.Exit(run_replay(files, as_json=as_json))
+
+
+@cli.command()
+def retire(
+    puppet: Annotated[
+        str | None, typer.Argument(help="Name of the puppet's file (luna), or its user id.")
+    ] = None,
+    everybody: Annotated[
+        bool, typer.Option("--all", help="Every puppet and the bridge user: a clean uninstall.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    config: Config = Path("config.yaml"),
+) -> None:
+    """Let a puppet leave all its rooms and deactivate its account, for ever.
+
+    A homeserver does not give a deactivated name again, so this cannot be undone. Stop the bridge
+    first, and take the puppet out of personas.enabled. With --all nothing of the bridge is left in
+    any room: afterwards remove the registration from homeserver.yaml.
+
+    Examples:
+
+    - `matrix-ai-bridge retire luna`
+    - `matrix-ai-bridge retire --all --yes`
+    """
+    if (puppet is None) != everybody:
+        raise typer.BadParameter("Name one puppet, or say --all.")
+    log.configure("error")
+    settings = load(config)
+    clock = SystemClock()
+    records = asyncio.run(find_puppets(settings, puppet, clock))
+    if not records:
+        print("Nothing to do: no such account is active.")
+        return
+    names = ", ".join(record.user_id for record in records)
+    if not yes:
+        typer.confirm(f"Retire {names}? This cannot be undone.", abort=True)
+    if not asyncio.run(retire_puppets(settings, records, clock, print)):
+        raise typer.Exit(FAILED)
+    print("Take them out of personas.enabled before the next start.")

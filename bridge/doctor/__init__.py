@@ -1,0 +1,1 @@
+"""Checks everything between the operator and an answer, one plain sentence each."""
