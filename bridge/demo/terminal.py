@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
@@ -21,6 +22,7 @@ from rich.text import Text
 from bridge.demo.engine_choice import EngineChoice
 from bridge.demo.person import Heard, Person, Typing
 
+_HAS_MARKUP: Final = re.compile(r"[`*|]|^(#|>|- |\d+\.)", re.MULTILINE)
 _COLOURS: Final = ("magenta", "cyan", "green", "yellow", "blue")
 
 
@@ -95,19 +97,21 @@ class Terminal:
     def show(self, heard: Heard, names: Mapping[str, str], own: str) -> None:
         """One message of the room."""
         if heard.sender == own:
-            self.console.print(f"[bold]You[/bold]: {escape(heard.text)}")
+            self.console.print(Text.assemble(("You", "bold"), ": ", heard.text))
             return
         name = names.get(heard.sender, heard.sender)
-        colour = _COLOURS[sorted(names).index(heard.sender) % len(_COLOURS)] if name else "white"
         if heard.is_notice:
             self.console.print(Text(f"{name}: {heard.text}", style="dim"))
             return
-        self.console.print(f"[bold {colour}]{escape(name)}[/bold {colour}]:", end=" ")
-        if "\n" in heard.text or "`" in heard.text or "*" in heard.text:
-            self.console.print()
+        order = sorted(names)
+        is_known = heard.sender in names
+        colour = _COLOURS[order.index(heard.sender) % len(_COLOURS)] if is_known else "white"
+        line = Text.assemble((name, f"bold {colour}"), ": ")
+        if _HAS_MARKUP.search(heard.text):
+            self.console.print(line)
             self.console.print(Markdown(heard.text))
         else:
-            self.console.print(escape(heard.text))
+            self.console.print(line + Text(heard.text))
 
 
 async def chat(
