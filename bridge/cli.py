@@ -18,6 +18,9 @@ from bridge.clock import SystemClock
 from bridge.config_file import load, read_text
 from bridge.config_upgrade import create, replace_file
 from bridge.config_upgrade import upgrade as upgraded
+from bridge.demo.demo import DemoOptions
+from bridge.demo.demo import demo as run_demo
+from bridge.demo.folder import default_folder
 from bridge.doctor.finding import as_json as findings_as_json
 from bridge.doctor.finding import as_table
 from bridge.doctor.main import examine
@@ -140,6 +143,50 @@ def run(config: Config = Path("config.yaml")) -> None:
     settings = load(config)
     log.configure(settings.log.level, settings.log.format)
     asyncio.run(bridge_app.run(settings))
+
+
+@cli.command()
+def demo(
+    say: Annotated[
+        str | None,
+        typer.Option(help="Say one thing, print the answer and end: a smoke test."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="The Ollama model to use; it is offered if missing.")
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start over: forget rooms, accounts and messages.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Yes to the download of a model.")
+    ] = False,
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Where it keeps everything.", show_default="your data folder"),
+    ] = None,
+) -> None:
+    """Try it: a homeserver, a room with three AI members and a chat, all on this machine.
+
+    The first start installs Synapse into an environment of its own (about a minute). Replies come
+    from an Ollama at OLLAMA_HOST or on this machine; without one from the demo engine, which says
+    so. Any Matrix client on this machine can join in: address, user and password are printed.
+    Ctrl-C stops everything, and the next start goes on where you were. With --say it exits with 0
+    when a puppet answered and with 1 when none did.
+
+    Examples:
+
+    - `matrix-ai-bridge demo`
+    - `matrix-ai-bridge demo --say "Luna, who are you?"`
+    """
+    options = DemoOptions(
+        folder=folder or default_folder(), say=say, fresh=fresh, model=model, assume_yes=yes
+    )
+    log.configure("error")
+    try:
+        status = asyncio.run(run_demo(options))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        status = FAILED if say is not None else 0
+    raise typer.Exit(status)
 
 
 @cli.command()

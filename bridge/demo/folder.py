@@ -60,6 +60,13 @@ class Folder:
         draft.replace(self.data / _STATE)
 
 
+def default_folder() -> Path:
+    """In the user's data folder (XDG Base Directory Specification)."""
+    data = os.environ.get("XDG_DATA_HOME", "")
+    base = Path(data) if data.startswith("/") else Path.home() / ".local" / "share"
+    return base / "matrix-ai-bridge" / "demo"
+
+
 @contextmanager
 def opened(path: Path, *, fresh: bool) -> Iterator[Folder]:
     """The folder, ours alone until the end. `fresh` forgets rooms, accounts and messages.
