@@ -5,39 +5,43 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_FENCE: Final = re.compile(r"^( {0,3})(`{3,}|~{3,})(.*)$")
-_SENTENCE: Final = re.compile(r"[.!?…。！？]+[\"'”’»)」』]*\s*")
+_FENCE: Final = re.compile(r"^( {0,3})(`{3,}(?=[^`]*$)|~{3,})(.*)$")
+_SENTENCE: Final = re.compile(r"[.!?…]+[\"'”’»)\]]*[ \t]+|[。！？]+[」』”’）]*")
+_MAX_OPENING_CHARS: Final = 80
+_FENCES_BYTES: Final = 6 * _MAX_OPENING_CHARS
+"""A code block that is cut needs its fences twice: room for both is kept back."""
+_MIN_LIMIT_BYTES: Final = 1_000
 
 
 def split(markdown: str, limit_bytes: int) -> list[str]:
-    """The text in parts of at most `limit_bytes` (UTF-8), each readable by itself.
+    """The text in parts of at most `limit_bytes` (UTF-8, at least 1000), none of them blank.
 
     Cuts between paragraphs where it can, else lines, sentences, words, characters. A code block
     that is cut is closed and opened again. Nothing but white space at the cuts is lost.
     """
+    if limit_bytes < _MIN_LIMIT_BYTES:
+        raise ValueError(f"parts of {limit_bytes} bytes are too small")
     parts: list[str] = []
     rest = markdown.strip("\n")
     opening = ""
-    while True:
-        whole = _joined(opening, rest)
-        if len(whole.encode()) <= limit_bytes or not rest:
-            return [*parts, whole] if whole or not parts else parts
-        # A code block cut in two needs its fences twice: room for both is kept back.
-        room = limit_bytes - len(opening.encode()) - 16
-        head, rest = _cut(rest, max(room, limit_bytes // 2))
-        fence = _open_fence(_joined(opening, head))
-        closing = "\n" + _FENCE.sub(r"\1\2", fence) if fence else ""
-        parts.append(_joined(opening, head) + closing)
-        opening = fence
-
-
-def _joined(opening: str, text: str) -> str:
-    return f"{opening}\n{text}" if opening else text
+    while len((opening + rest).encode()) > limit_bytes:
+        head, rest = _cut(rest, limit_bytes - _FENCES_BYTES)
+        fence = _open_fence(opening + head)
+        if fence and (before := _before_bare_fence(head, fence)):
+            head, rest, fence = before, f"{fence}\n{rest}", ""
+        if head.strip():
+            parts.append(opening + head + _closing(fence))
+        opening = f"{fence}\n" if fence else ""
+        if fence and _closes(rest.partition("\n")[0], fence):
+            rest, opening = rest.partition("\n")[2].lstrip("\n"), ""
+    if rest.strip() or not parts:
+        parts.append(opening + rest)
+    return parts
 
 
 def _cut(text: str, limit_bytes: int) -> tuple[str, str]:
     """The longest well-ended beginning within the limit, and what follows it."""
-    head = text.encode()[:limit_bytes].decode(errors="ignore") or text[0]
+    head = text.encode()[:limit_bytes].decode(errors="ignore")
     for end in (_last(head, "\n\n"), _last(head, "\n"), _last_sentence(head), _last(head, " ")):
         if end * 2 >= len(head):
             return head[:end].rstrip(), text[end:].lstrip("\n")
@@ -46,8 +50,7 @@ def _cut(text: str, limit_bytes: int) -> tuple[str, str]:
 
 def _last(text: str, mark: str) -> int:
     """Just behind the last mark, 0 without one."""
-    found = text.rfind(mark)
-    return found + len(mark) if found > 0 else 0
+    return text.rfind(mark) + len(mark) if mark in text else 0
 
 
 def _last_sentence(text: str) -> int:
@@ -58,11 +61,27 @@ def _open_fence(text: str) -> str:
     """The line that opens a code block which nothing in the text closes, or ""."""
     opened = ""
     for line in text.split("\n"):
-        match = _FENCE.match(line)
-        if match is None:
-            continue
-        if not opened:
-            opened = line[:80]
-        elif match[2].startswith(_FENCE.sub(r"\2", opened)) and not match[3].strip():
+        if not opened and _FENCE.match(line):
+            opened = line[:_MAX_OPENING_CHARS]
+        elif opened and _closes(line, opened):
             opened = ""
     return opened
+
+
+def _closes(line: str, fence: str) -> bool:
+    match = _FENCE.match(line)
+    return match is not None and match[2].startswith(_ticks(fence)) and not match[3].strip()
+
+
+def _closing(fence: str) -> str:
+    return f"\n{_ticks(fence)}" if fence else ""
+
+
+def _ticks(fence: str) -> str:
+    return _FENCE.sub(r"\2", fence)
+
+
+def _before_bare_fence(head: str, fence: str) -> str:
+    """What stands before a code block that was opened in the last line and has no code yet."""
+    before, _, last = head.rpartition("\n")
+    return before.rstrip() if last == fence else ""
