@@ -221,7 +221,7 @@ async def _while_it_lives(homeserver: synapse.Synapse, work: Coroutine[Any, Any,
         await asyncio.wait({working, dying}, return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             return working.result()
-        raise SetupError(f"The demo's homeserver ended by itself:\n{dying.result()}")
+        raise SetupError(f"The demo's homeserver ended by itself {dying.result()}")
     finally:
         for task in (working, dying):
             task.cancel()

@@ -18,6 +18,8 @@ from bridge.errors import SetupError
 
 _MARKER: Final = ".matrix-ai-bridge-demo"
 _STATE: Final = "demo.json"
+_PORTS: Final = range(18_000, 32_000)
+"""Below what systems give to outgoing connections, which could take a port between two starts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +52,7 @@ class Folder:
                 raise SetupError(
                     f"{file} cannot be read: {error}. Start over with --fresh."
                 ) from error
-        first, second, third = (port if _is_free(port) else _free_port() for port in state.ports)
-        return replace(state, ports=(first, second, third))
+        return replace(state, ports=_ports(state.ports))
 
     def save(self, state: State) -> None:
         draft = self.data / f".{_STATE}"
@@ -95,6 +96,17 @@ def opened(path: Path, *, fresh: bool) -> Iterator[Folder]:
         yield folder
 
 
+def _ports(kept: tuple[int, int, int]) -> tuple[int, int, int]:
+    """The ports of the last start where they are free, else others."""
+    chosen: list[int] = []
+    for port in kept:
+        while port in chosen or not _is_free(port):
+            port = secrets.choice(_PORTS)
+        chosen.append(port)
+    first, second, third = chosen
+    return first, second, third
+
+
 def _is_free(port: int) -> bool:
     if not port:
         return False
@@ -105,9 +117,3 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

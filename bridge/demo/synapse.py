@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import importlib.util
 import os
-import signal
+import re
+import secrets
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -22,7 +25,10 @@ SERVER_NAME: Final = "localhost"
 PYTHON_VARIABLE: Final = "MATRIX_AI_BRIDGE_SYNAPSE_PYTHON"
 _START_S: Final = 60.0
 _STOP_S: Final = 10.0
+_TAIL_LINES: Final = 8
 _UNLIMITED: Final = {"per_second": 1000, "burst_count": 1000}
+_COLLECTING: Final = re.compile(r"Collecting ([A-Za-z0-9_.-]+)")
+_LAUNCHER: Final = Path(__file__).with_name("launch_synapse.py")
 
 Tell = Callable[[str], None]
 
@@ -30,27 +36,49 @@ Tell = Callable[[str], None]
 async def synapse_python(folder: Folder, tell: Tell) -> Path:
     """An interpreter that has Synapse; installs it once. Raises SetupError."""
     if chosen := os.environ.get(PYTHON_VARIABLE):
+        if not Path(chosen).exists():
+            raise SetupError(f"{PYTHON_VARIABLE} names {chosen}, and there is no such file.")
         return Path(chosen)
     constraints = shipped_folder().parent / "synapse-constraints.txt"
     python = folder.synapse_venv / "bin" / "python"
     done = folder.synapse_venv / ".installed"
-    if done.exists() and done.read_text() == constraints.read_text():
+    if python.exists() and done.exists() and done.read_text() == constraints.read_text():
         return python
-    log = folder.path / "install.log"
-    tell("Installing Synapse into an environment of its own (once, about a minute)")
-    await _run(log, sys.executable, "-m", "venv", "--clear", str(folder.synapse_venv))
-    await _run(
-        log, str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input",
-        "-c", str(constraints), "matrix-synapse",
-        tell=lambda line: tell(f"Installing Synapse: {line}") if "Collecting" in line else None,
-    )  # fmt: skip
-    # Where byte code is not written, every later start would take three times as long.
-    await _run(log, str(python), "-m", "compileall", "-q", str(folder.synapse_venv / "lib"))
+    await _install(folder, python, constraints, tell)
     done.write_text(constraints.read_text())
     return python
 
 
-async def _run(log: Path, *command: str, tell: Tell | None = None) -> None:
+async def _install(folder: Folder, python: Path, constraints: Path, tell: Tell) -> None:
+    if importlib.util.find_spec("ensurepip") is None:
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        raise SetupError(
+            f"This Python ({sys.executable}) cannot make virtual environments: its venv package "
+            f"is missing. Debian, Ubuntu: apt-get install python{version}-venv"
+        )
+    what = "Installing Synapse into an environment of its own (once, about a minute)"
+    tell(what)
+    log = folder.path / "install.log"
+    log.unlink(missing_ok=True)
+    await _run(log, sys.executable, "-m", "venv", "--clear", str(folder.synapse_venv))
+
+    def tell_package(line: str) -> None:
+        if found := _COLLECTING.match(line):
+            tell(f"{what}: {found[1]}")
+
+    await _run(
+        log, str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input",
+        "-c", str(constraints), "matrix-synapse", tell=tell_package,
+    )  # fmt: skip
+    # Where byte code is not written, every later start would take three times as long.
+    # Some packages hold examples that do not compile.
+    await _run(
+        log, str(python), "-m", "compileall", "-q", "-j", "0", str(folder.synapse_venv / "lib"),
+        may_fail=True,
+    )  # fmt: skip
+
+
+async def _run(log: Path, *command: str, tell: Tell | None = None, may_fail: bool = False) -> None:
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.DEVNULL,
@@ -68,12 +96,13 @@ async def _run(log: Path, *command: str, tell: Tell | None = None) -> None:
     except BaseException:
         with suppress(ProcessLookupError):
             process.kill()
+        await process.wait()
         raise
-    if status:
+    if status and not may_fail:
         raise SetupError(
-            f"Synapse could not be installed (see {log}):\n{_tail(log)}\n"
-            "It needs a network with the Python package index, and on Debian and Ubuntu the "
-            "package python3-venv."
+            f"Synapse could not be installed. The last lines of {log}:\n{_tail(log)}\n"
+            "It comes from the Python package index, so this machine needs to reach that (or a "
+            "mirror that pip is set up for). The next start tries again."
         )
 
 
@@ -103,7 +132,10 @@ def write_config(folder: Folder, state: State, registration: Path) -> Path:
         "form_secret": state.secret,
         "enable_registration": False,
         "report_stats": False,
+        # The password is long and random, and every start logs in.
+        "bcrypt_rounds": 4,
         "trusted_key_servers": [],
+        "federation_domain_whitelist": [],
         "suppress_key_server_warning": True,
         # The bridge listens on loopback too.
         "ip_range_blacklist": [],
@@ -114,6 +146,7 @@ def write_config(folder: Folder, state: State, registration: Path) -> Path:
         "rc_login": dict.fromkeys(("address", "account", "failed_attempts"), _UNLIMITED),
         "rc_registration": _UNLIMITED,
     }
+    _make_key(data / "signing.key")
     path = data / "homeserver.yaml"
     path.touch(mode=0o600)
     _dump(path, config)
@@ -138,6 +171,15 @@ def write_config(folder: Folder, state: State, registration: Path) -> Path:
     return path
 
 
+def _make_key(path: Path) -> None:
+    """As Synapse's own --generate-keys does, without another start of it."""
+    if path.exists():
+        return
+    seed = base64.b64encode(secrets.token_bytes(32)).decode().rstrip("=")
+    path.touch(mode=0o600)
+    path.write_text(f"ed25519 a_{secrets.token_hex(2)} {seed}\n")
+
+
 def _dump(path: Path, content: dict[str, object]) -> None:
     with path.open("w") as file:
         YAML(typ="safe").dump(content, file)
@@ -151,31 +193,22 @@ class Synapse:
         self._log = log
 
     async def died(self) -> str:
-        """Wait until it ends by itself; returns what it last said."""
-        await self._process.wait()
-        return _tail(self._log)
+        """Wait until it ends by itself; returns how, and what it last said."""
+        return _last_words(await self._process.wait(), self._log)
 
 
 @asynccontextmanager
 async def running(python: Path, config: Path, url: str) -> AsyncIterator[Synapse]:
     """Start it, wait until it answers, stop it at the end. Raises SetupError."""
-    data = config.parent
-    _stop_forgotten(data)
-    log = data / "synapse-output.log"
+    log = config.parent / "synapse-output.log"
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            str(python), "-m", "synapse.app.homeserver", "-c", str(config), "--generate-keys",
-            stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
-        )  # fmt: skip
-        if await process.wait():
-            raise SetupError(f"Synapse could not make its keys:\n{_tail(log)}")
-        process = await asyncio.create_subprocess_exec(
-            str(python), "-m", "synapse.app.homeserver", "-c", str(config),
-            stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
+            str(python), "-P", str(_LAUNCHER), "-c", str(config),
+            # It ends when this pipe closes, so that it never outlives a demo that was killed.
+            stdin=asyncio.subprocess.PIPE, stdout=output, stderr=output,
             # Ctrl-C is for the demo, which lets the bridge finish before it stops the homeserver.
             start_new_session=True,
         )  # fmt: skip
-    (data / "demo-synapse.pid").write_text(str(process.pid))
     try:
         await _ready(process, url, log)
         yield Synapse(process, log)
@@ -189,7 +222,8 @@ async def _ready(process: asyncio.subprocess.Process, url: str, log: Path) -> No
         async with asyncio.timeout(_START_S):
             while True:
                 if process.returncode is not None:
-                    raise SetupError(f"Synapse ended while starting:\n{_tail(log)}")
+                    last = _last_words(process.returncode, log)
+                    raise SetupError(f"Synapse ended while starting {last}")
                 with suppress(HomeserverError):
                     await homeserver.versions()
                     return
@@ -203,29 +237,28 @@ async def _ready(process: asyncio.subprocess.Process, url: str, log: Path) -> No
 async def _stop(process: asyncio.subprocess.Process) -> None:
     if process.returncode is not None:
         return
-    with suppress(ProcessLookupError):
-        process.terminate()
     try:
+        with suppress(ProcessLookupError):
+            process.terminate()
         async with asyncio.timeout(_STOP_S):
             await process.wait()
-    except TimeoutError:
+    except (TimeoutError, asyncio.CancelledError) as interrupted:
         with suppress(ProcessLookupError):
             process.kill()
         await process.wait()
+        if isinstance(interrupted, asyncio.CancelledError):
+            raise
 
 
-def _stop_forgotten(data: Path) -> None:
-    """End a Synapse of this folder whose demo was killed."""
-    pid_file = data / "demo-synapse.pid"
-    if not pid_file.exists():
-        return
-    with suppress(ValueError, OSError):
-        pid = int(pid_file.read_text())
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        if str(data / "homeserver.yaml").encode() in command:
-            os.kill(pid, signal.SIGKILL)
-    pid_file.unlink()
+def _last_words(status: int, log: Path) -> str:
+    how = f"exit status {status}" if status >= 0 else f"signal {-status}"
+    return f"({how}; {log.parent} holds its logs)\n{_tail(log)}".rstrip()
 
 
 def _tail(log: Path) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-8:])
+    """The last lines of Synapse's output, and of its own log beside it."""
+    lines: list[str] = []
+    for file in (log.with_name("synapse.log"), log):
+        if file.exists():
+            lines += file.read_text(errors="replace").splitlines()[-_TAIL_LINES:]
+    return "\n".join(lines[-_TAIL_LINES:])
