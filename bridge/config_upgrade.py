@@ -144,12 +144,27 @@ def _rename(
     return tuple(done)
 
 
+def _reparsed(lines: Sequence[str], path: Path) -> CommentedMap:
+    """What was read before must still be readable after an insertion. Raises ConfigError."""
+    try:
+        return parse("\n".join(lines), path)
+    except ConfigError as error:
+        raise _by_hand(path, "whatever it explains and this file lacks") from error
+
+
+def _by_hand(path: Path, what: str) -> ConfigError:
+    return ConfigError(
+        f"{path} is written in a way that cannot be upgraded automatically. Add by hand what "
+        f"config/example.yaml says about: {what}."
+    )
+
+
 def _add(lines: list[str], path: Path, example: str) -> tuple[str, ...]:
     """Insert missing keys into `lines`, section by section; returns their dotted names."""
     model_lines = example.split("\n")
     model = parse(example, _EXAMPLE)
     added: list[str] = []
-    while missing := _first_missing(parse("\n".join(lines), path), model):
+    while missing := _first_missing(_reparsed(lines, path), model):
         *sections, name = missing
         block = _block(model_lines, _at(model, sections), name)
         if sections:
@@ -186,7 +201,7 @@ def _first_missing(
 def _end_of_section(lines: Sequence[str], path: Path, sections: Sequence[str]) -> tuple[int, int]:
     """Where a key is inserted into a section, and how far it is indented."""
     *above, name = sections
-    written = parse("\n".join(lines), path)
+    written = _reparsed(lines, path)
     outer = _at(written, above)
     section = outer[name]
     row, column = _position(outer, name)
@@ -262,19 +277,13 @@ def _verify(
     path: Path,
 ) -> None:
     """Raise ConfigError unless every value of before and every key of the example is there."""
-    try:
-        values = _values(parse(result, path))
-    except ConfigError:
-        values = {}
+    values = _values(_reparsed(result.split("\n"), path))
     kept = {
         renames.get(key, key): value for key, value in _values(before).items() if value is not None
     }
     lost = [key for key, value in kept.items() if key not in values or values[key] != value]
     if missing := sorted({*lost, *(key for key in _values(model) if key not in values)}):
-        raise ConfigError(
-            f"{path} is written in a way that cannot be upgraded automatically. Add by hand what "
-            f"config/example.yaml says about: {', '.join(missing)}."
-        )
+        raise _by_hand(path, ", ".join(missing))
 
 
 def _values(place: Mapping[Any, Any], above: str = "") -> dict[str, object]:

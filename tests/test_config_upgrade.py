@@ -107,6 +107,8 @@ def test_a_key_that_has_a_new_name_is_renamed_with_its_comment_and_value() -> No
         ("log: null\n", "take away the value of log"),
         ("log: info\n", "log holds a value where its keys belong"),
         ("log:\n  level: debug\n...\n", "holds an end mark"),
+        ("personas:\n  enabled: [luna,\nmilo]\n", "cannot be upgraded automatically"),
+        ("operator:\n  name: |+\n    a\n\n\nhttp:\n", "says about: operator.name"),
     ],
 )
 def test_a_file_that_cannot_be_upgraded_safely_is_refused_with_the_way_out(
