@@ -96,12 +96,10 @@ cli = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+_VARIABLE: Final = "MATRIX_AI_BRIDGE_CONFIG"
 Config = Annotated[
-    Path,
-    typer.Option(
-        "--config", "-c", envvar="MATRIX_AI_BRIDGE_CONFIG", help="The configuration file.",
-    ),
-]  # fmt: skip
+    Path, typer.Option("--config", "-c", envvar=_VARIABLE, help="The configuration file.")
+]
 
 
 def main() -> None:
@@ -151,15 +149,11 @@ def demo(
         str | None,
         typer.Option(help="Say one thing, print the answer and end: a smoke test."),
     ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="The Ollama model to use; it is offered if missing.")
-    ] = None,
+    model: Annotated[str | None, typer.Option(help="The Ollama model that replies.")] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start over: forget rooms, accounts and messages.")
     ] = False,
-    yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Yes to the download of a model.")
-    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Download a model unasked.")] = False,
     folder: Annotated[
         Path | None,
         typer.Option(help="Where it keeps everything.", show_default="your data folder"),
