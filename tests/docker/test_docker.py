@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from tests.lab.postgres import Postgres
+from tests.lab.postgres import Postgres, find_binaries
 
 ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / "docker"
@@ -111,8 +111,8 @@ def test_each_health_check_tells_life_from_death(
 
 def test_the_health_check_of_postgresql_tells_life_from_death(postgres: Postgres) -> None:
     check = compose()["services"]["postgres"]["healthcheck"]["test"]
-    assert run_health_check(check, "5432", postgres.port, str(postgres.bin)) == 0
-    assert run_health_check(check, "5432", free_port(), str(postgres.bin)) != 0
+    assert run_health_check(check, "5432", postgres.port, str(find_binaries())) == 0
+    assert run_health_check(check, "5432", free_port(), str(find_binaries())) != 0
 
 
 def test_the_image_and_compose_use_the_same_health_check() -> None:
