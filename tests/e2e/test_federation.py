@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Final
 
+import pytest
 import pytest_asyncio
 
 from tests.e2e.world import World
@@ -62,3 +64,24 @@ async def test_a_dm_from_elsewhere_is_a_dm(world: World, bob: Person) -> None:
     await world.wait_until_there(bob, room_id, world.luna)
     asked = await bob.send(room_id, "hello there")
     await world.answer(bob, room_id, asked, world.luna)
+
+
+@pytest.mark.xfail(
+    raises=ExceptionGroup,
+    reason="A puppet can be quicker than the inviting homeserver, which stores its invite only "
+    "after ours has accepted it: it then refuses the join or the decline (403).",
+)
+async def test_many_invites_from_elsewhere_at_once_are_all_followed_or_declined(
+    world: World,
+) -> None:
+    async def invite(person: Person, outcome: str) -> None:
+        room_id = await person.create_room()
+        await person.invite(room_id, world.luna)
+        await person.wait_membership(room_id, world.luna, outcome, patience_s=12)
+
+    for localpart, outcome in (("guest", "join"), ("stranger", "leave")):
+        people = [await world.town.person(world.away, localpart) for _ in range(4)]
+        for _ in range(3):
+            async with asyncio.TaskGroup() as group:
+                for person in people:
+                    group.create_task(invite(person, outcome))
