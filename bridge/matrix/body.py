@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from html.parser import HTMLParser
 from typing import Final
 from urllib.parse import unquote
@@ -15,8 +16,11 @@ _MAX_HTML_CHARS: Final = 65_536
 
 
 def without_fallback(body: str) -> str:
-    """A reply's body without the quote that old clients put before it."""
-    if not body.startswith("> "):
+    """A reply's body without the quote that old clients put before it.
+
+    That one names its author: any other quote is the sender's own.
+    """
+    if not body.startswith(("> <@", "> * <@")):
         return body
     lines = body.split("\n")
     own = next((n for n, line in enumerate(lines) if not line.startswith(">")), len(lines))
@@ -27,7 +31,9 @@ def without_fallback(body: str) -> str:
 def pills_of(html: str) -> tuple[UserId, ...]:
     """Users that the HTML links to, outside of quotes and code, in order of appearance."""
     parser = _Pills()
-    parser.feed(html[:_MAX_HTML_CHARS])
+    # The parser's way to say that a marked section (`<![`) is none: then the rest has no links.
+    with suppress(AssertionError):
+        parser.feed(html[:_MAX_HTML_CHARS])
     return tuple(dict.fromkeys(parser.found))
 
 

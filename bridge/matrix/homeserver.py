@@ -17,6 +17,7 @@ from urllib.parse import quote
 import aiohttp
 from mautrix.api import HTTPAPI, Method
 from mautrix.errors import MatrixConnectionError
+from mautrix.types import UserID
 from multidict import MultiDict
 
 from bridge.domain.effect import Effect, Redact
@@ -30,6 +31,8 @@ SEND_TIMEOUT_S: Final = 4.5
 """Under half of a worker's lease, so that no send outlives it."""
 JOIN_TIMEOUT_S: Final = 60.0
 """Joining through another server takes long."""
+STATE_TIMEOUT_S: Final = 30.0
+"""A large room has megabytes of members."""
 TYPING_MS: Final = 30_000
 _CONNECT_TIMEOUT_S: Final = 3.0
 _DEFAULT_RETRY_MS: Final = 2_000
@@ -113,19 +116,19 @@ class MatrixHomeserver:
     ) -> Sequence[Membership | StateChange]:
         """The whole current state that matters to us, as the puppet sees it."""
         path = f"{_V3}/rooms/{quote(room_id, safe='')}/state"
-        found: list[Membership | StateChange] = []
-        for raw in cast(list[object], await self.call(puppet, Method.GET, path, timeout_s=30.0)):
-            try:
-                event = parse_event(raw, 0, room_id)
-            except ValueError:
-                continue
-            if isinstance(event, Membership | StateChange):
-                found.append(event)
+        answer = await self.call(puppet, Method.GET, path, timeout_s=STATE_TIMEOUT_S)
+        found = _state_of(answer, room_id)
+        # Half an answer would make an encrypted room look like a plain one.
+        if not any(isinstance(e, StateChange) and e.type == "m.room.create" for e in found):
+            raise Unreachable("the homeserver's answer is not the state of a room")
         return found
 
     async def joined_rooms(self, puppet: Puppet) -> Sequence[RoomId]:
         answer = await self.call(puppet, Method.GET, f"{_V3}/joined_rooms")
-        return [RoomId(room) for room in answer.get("joined_rooms", [])]
+        rooms = answer.get("joined_rooms") if isinstance(answer, dict) else None
+        if not isinstance(rooms, list):
+            raise Unreachable("the homeserver's answer is not a list of rooms")
+        return [RoomId(room) for room in rooms]
 
     # What bringing puppets up, checks and the demo need beyond the port.
 
@@ -220,8 +223,8 @@ class MatrixHomeserver:
                 self._url,
                 self._as_token,
                 client_session=self._open_session(),
-                as_user_id=user_id or None,  # type: ignore[arg-type]
-                as_device_id=device_id or None,  # type: ignore[arg-type]
+                as_user_id=UserID(user_id) if user_id else None,
+                as_device_id=UserID(device_id) if device_id else None,
             )
         return self._apis[key]
 
@@ -243,6 +246,18 @@ class MatrixHomeserver:
                 connector=aiohttp.TCPConnector(limit=64),
             )
         return self._session
+
+
+def _state_of(answer: object, room_id: RoomId) -> list[Membership | StateChange]:
+    found: list[Membership | StateChange] = []
+    for raw in cast(list[object], answer) if isinstance(answer, list) else []:
+        try:
+            event = parse_event(raw, 0, room_id)
+        except ValueError:
+            continue
+        if isinstance(event, Membership | StateChange):
+            found.append(event)
+    return found
 
 
 @contextmanager
@@ -269,7 +284,9 @@ def _refusal(status: int, data: object, retry_after: str | None) -> HomeserverEr
             status=status,
             errcode=errcode,
         )
-    if 400 <= status < 500:
+    # Without a Matrix error code it was a proxy that answered: it has lost the homeserver.
+    is_proxy = status in (404, 405, 408) and not errcode
+    if 400 <= status < 500 and not is_proxy:
         return Refused(message, status=status, errcode=errcode)
     return Unreachable(
         f"the homeserver answered {status}: {message}", status=status, errcode=errcode

@@ -71,7 +71,7 @@ class Ingest:
         given = given or request.query.get("access_token", "")
         if not given:
             return _error(401, "M_MISSING_TOKEN", "the hs_token is missing")
-        if not hmac.compare_digest(given.encode(), self._hs_token):
+        if not hmac.compare_digest(given.encode(errors="replace"), self._hs_token):
             self._log.warning("hs_token_wrong", path=request.path)
             return _error(403, "M_FORBIDDEN", "this is not the hs_token of our registration")
         return await handler(request)

@@ -20,7 +20,7 @@ _TAGS: Final = {
 _ATTRIBUTES: Final = {"a": {"href"}, "ol": {"start"}, "code": {"class"}}
 _SCHEMES: Final = {"http", "https", "mailto", "matrix"}
 _LANGUAGE_CLASS: Final = re.compile(r"language-[\w+#.-]{1,40}")
-_PLAIN_PARAGRAPH: Final = re.compile(r"<p>([^<>]*)</p>\n?")
+_PLAIN_TAGS: Final = re.compile(r"</?p>|<br />")
 
 
 class _Renderer(RendererHTML):
@@ -43,8 +43,8 @@ _PARSER: Final = _parser()
 def to_html(markdown: str) -> str | None:
     """The HTML of a text, or None where the plain text says the same."""
     html = _PARSER.render(markdown)
-    if "\n" not in markdown.strip() and (plain := _PLAIN_PARAGRAPH.fullmatch(html)):
-        return None if plain[1] == _escaped(markdown.strip()) else plain[1]
+    if _PLAIN_TAGS.sub(" ", html).split() == _escaped(markdown).split():
+        return None
     return nh3.clean(
         html,
         tags=_TAGS,

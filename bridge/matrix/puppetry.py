@@ -13,7 +13,7 @@ from urllib.parse import quote
 from mautrix.api import Method
 
 from bridge import log
-from bridge.domain.ids import localpart_of
+from bridge.domain.ids import DeviceId, localpart_of
 from bridge.domain.persona import Puppet, PuppetRecord
 from bridge.domain.vendor import AI_KEY
 from bridge.errors import ConfigError, Refused
@@ -55,13 +55,20 @@ class Puppetry:
     async def retire(self, puppet: Puppet, reason: str) -> int:
         """Leave every room and deactivate the account; returns how many rooms were left.
 
-        Its name can't be used again on this homeserver. Raises HomeserverError.
+        Nobody can register the name again; Synapse would let `ensure` revive it. Safe to repeat.
+        Raises HomeserverError.
         """
+        # Deactivating deletes the device: a second try must do without.
+        puppet = replace(puppet, device_id=DeviceId(""))
         rooms = await self._homeserver.joined_rooms(puppet)
         for room_id in rooms:
-            await self._homeserver.leave(puppet, room_id, reason)
+            try:
+                await self._homeserver.leave(puppet, room_id, reason)
+            except Refused as refusal:
+                # Deactivating takes the account out of what is left.
+                self._log.info("leave_refused", puppet=puppet.puppet_id, why=refusal.errcode)
         await self._homeserver.call(
-            puppet, Method.POST, f"{_V3}/account/deactivate", {"erase": False}, device_id=""
+            puppet, Method.POST, f"{_V3}/account/deactivate", {"erase": False}
         )
         if record := await self._memory.get(puppet.puppet_id):
             await self._memory.put(replace(record, state="retired"))

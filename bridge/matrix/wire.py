@@ -6,6 +6,7 @@ Pure. Strangers choose what stands in an event: whatever it is, parsing never ra
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, assert_never, cast
 
@@ -35,8 +36,13 @@ from bridge.matrix.markdown import to_html
 MAX_CONTENT_BYTES: Final = 60_000
 """An event holds 64 KiB; signatures, hashes and ids take the rest."""
 
-_MAX_RAW_CHARS: Final = 65_536
+_MAX_RAW_BYTES: Final = 65_536
 _MAX_ID_CHARS: Final = 255
+_MAX_INT: Final = 2**53 - 1
+"""The largest number of canonical JSON; old room versions let larger ones pass."""
+_MAX_DEPTH: Final = 50
+_MAX_KEY_CHARS: Final = 100
+_UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
 _KINDS: Final[dict[str, MessageKind]] = {
     "m.text": "text",
@@ -47,18 +53,6 @@ _KINDS: Final[dict[str, MessageKind]] = {
     "m.audio": "audio",
     "m.video": "video",
 }
-_STATE_TYPES: Final = frozenset(
-    {
-        "m.room.create",
-        "m.room.encryption",
-        "m.room.name",
-        "m.room.topic",
-        "m.room.join_rules",
-        "m.room.power_levels",
-        "m.room.tombstone",
-        "m.room.server_acl",
-    }
-)
 _MEMBERSHIPS: Final = frozenset({"invite", "join", "leave", "ban", "knock"})
 
 Json = Mapping[str, Any]
@@ -89,10 +83,11 @@ def parse_transaction(body: object, now: int, is_ours: Callable[[str], bool]) ->
             continue
         if parsed is None:
             continue
-        if echo := _echo(parsed, is_ours):
-            echoes.append(echo)
-        elif not _is_own_talk(parsed, is_ours):
+        if isinstance(parsed, Membership | StateChange) or not is_ours(parsed.sender):
             events.append(parsed)
+        elif echo := _echo(cast(Json, raw), parsed):
+            # What our puppets say is no news to us, but that it arrived may be.
+            echoes.append(echo)
     return Delivery(events=tuple(events), echoes=tuple(echoes), malformed=tuple(malformed))
 
 
@@ -105,29 +100,11 @@ def parse_event(raw: object, now: int, room_id: str = "") -> RoomEvent | None:
     kind = event.get("type")
     if not isinstance(kind, str):
         raise _Unusable("`type` is no text")
-    content = event.get("content")
-    if not isinstance(content, dict):
-        content = {}
-    content = cast(Json, content)
     is_state = isinstance(event.get("state_key"), str)
-    if is_state:
-        if kind == "m.room.member":
-            return _membership(event, content, now, room_id)
-        if kind in _STATE_TYPES and event["state_key"] == "":
-            return StateChange(**_envelope(event, now, room_id), type=kind, content=_plain(content))
+    parse = (_STATE_PARSERS if is_state else _PARSERS).get(kind)
+    if parse is None:
         return None
-    match kind:
-        case "m.room.message" | "m.sticker":
-            return _message(event, content, now, room_id) if content else None
-        case "m.room.encrypted":
-            return Encrypted(**_envelope(event, now, room_id))
-        case "m.reaction":
-            return _reaction(event, content, now, room_id)
-        case "m.room.redaction":
-            target = content.get("redacts") or event.get("redacts")
-            return Redaction(**_envelope(event, now, room_id), target=_id(target, "`redacts`"))
-        case _:
-            return None
+    return parse(event, _object(event.get("content"), "`content`"), _envelope(event, now, room_id))
 
 
 def render(effect: Effect, txn_id: TxnId, puppet: Puppet) -> tuple[str, dict[str, object]]:
@@ -202,9 +179,13 @@ def _marks(
     }
 
 
-def _message(event: Json, content: Json, now: int, room_id: str) -> Message | Edit:
+def _message(event: Json, content: Json, envelope: Any) -> Message | Edit | None:
+    if not content:
+        return None  # It was redacted.
+    if not isinstance(content.get("body"), str):
+        raise _Unusable("`body` is no text")
+    is_sticker = event["type"] == "m.sticker"
     relation = _maybe_object(content.get("m.relates_to"))
-    envelope = _envelope(event, now, room_id)
     txn_id = TxnId(content[TXN_KEY]) if isinstance(content.get(TXN_KEY), str) else None
     if relation.get("rel_type") == "m.replace":
         new = _maybe_object(content.get("m.new_content"))
@@ -219,7 +200,7 @@ def _message(event: Json, content: Json, now: int, room_id: str) -> Message | Ed
     html = _text(content.get("formatted_body"))
     return Message(
         **envelope,
-        content_kind=_KINDS.get(_text(content.get("msgtype")), "other"),
+        content_kind="other" if is_sticker else _KINDS.get(_text(content.get("msgtype")), "other"),
         text=without_fallback(text) if reply_to else text,
         mentions=_mentions(content),
         pills=pills_of(html),
@@ -247,27 +228,35 @@ def _mentions(content: Json) -> Mentions | None:
         return None
     listed = cast(Json, raw).get("user_ids")
     users = cast(list[object], listed) if isinstance(listed, list) else []
-    named = dict.fromkeys(u for u in users if isinstance(u, str) and len(u) <= _MAX_ID_CHARS)
-    return Mentions(
-        user_ids=tuple(UserId(u) for u in named), room=cast(Json, raw).get("room") is True
-    )
+    named = dict.fromkeys(UserId(user) for each in users if (user := _maybe_id(each)))
+    return Mentions(user_ids=tuple(named), room=cast(Json, raw).get("room") is True)
 
 
-def _reaction(event: Json, content: Json, now: int, room_id: str) -> Reaction | None:
+def _reaction(_: Json, content: Json, envelope: Any) -> Reaction | None:
     relation = _maybe_object(content.get("m.relates_to"))
     key = relation.get("key")
     if relation.get("rel_type") != "m.annotation" or not isinstance(key, str):
         return None
     target = _id(relation.get("event_id"), "the target of the reaction")
-    return Reaction(**_envelope(event, now, room_id), target=target, key=key[:100])
+    return Reaction(**envelope, target=target, key=_text(key)[:_MAX_KEY_CHARS])
 
 
-def _membership(event: Json, content: Json, now: int, room_id: str) -> Membership:
+def _redaction(event: Json, content: Json, envelope: Any) -> Redaction:
+    # Room version 11 moved the target into the content. Beside it stands what the homeserver reads.
+    target = _maybe_id(event.get("redacts")) or _id(content.get("redacts"), "`redacts`")
+    return Redaction(**envelope, target=target)
+
+
+def _encrypted(_: Json, __: Json, envelope: Any) -> Encrypted:
+    return Encrypted(**envelope)
+
+
+def _membership(event: Json, content: Json, envelope: Any) -> Membership:
     membership = content.get("membership")
-    if membership not in _MEMBERSHIPS:
+    if not isinstance(membership, str) or membership not in _MEMBERSHIPS:
         raise _Unusable("`membership` is unknown")
     return Membership(
-        **_envelope(event, now, room_id),
+        **envelope,
         user_id=UserId(_id(event.get("state_key"), "`state_key`")),
         membership=cast(MembershipState, membership),
         display_name=_text(content.get("displayname"))[:_MAX_ID_CHARS],
@@ -275,6 +264,17 @@ def _membership(event: Json, content: Json, now: int, room_id: str) -> Membershi
         reason=_text(content.get("reason")),
         stripped=_stripped(event),
     )
+
+
+def _state_change(event: Json, content: Json, envelope: Any) -> StateChange | None:
+    if event["state_key"] != "":
+        return None
+    if event["type"] == "m.room.encryption":
+        # Whatever else stands in it, the room is encrypted now: this must not get lost.
+        content = {"algorithm": _text(content.get("algorithm"))}
+    elif not _is_flat(content, _MAX_DEPTH):
+        raise _Unusable("`content` is nested too deeply")
+    return StateChange(**envelope, type=event["type"], content=dict(content))
 
 
 def _stripped(event: Json) -> dict[str, str]:
@@ -291,7 +291,7 @@ def _stripped(event: Json) -> dict[str, str]:
             case "m.room.encryption":
                 found["encryption"] = _text(content.get("algorithm")) or "unknown"
             case "m.room.name":
-                found["name"] = _text(content.get("name"))
+                found["name"] = _text(content.get("name"))[:_MAX_ID_CHARS]
             case _:
                 pass
     return {key: value for key, value in found.items() if value}
@@ -305,35 +305,35 @@ def _envelope(event: Json, now: int, room_id: str) -> Any:
         "event_id": _id(event.get("event_id"), "`event_id`"),
         "room_id": RoomId(_id(event.get("room_id") or room_id, "`room_id`")),
         "sender": UserId(_id(event.get("sender"), "`sender`")),
-        "sent_at": sent_at if type(sent_at) is int and sent_at >= 0 else now,
+        "sent_at": sent_at if type(sent_at) is int and 0 <= sent_at <= _MAX_INT else now,
         "received_at": now,
-        "age_ms": age if type(age) is int and age >= 0 else None,
+        "age_ms": age if type(age) is int and 0 <= age <= _MAX_INT else None,
     }
 
 
-def _echo(event: RoomEvent, is_ours: Callable[[str], bool]) -> Echo | None:
-    if not isinstance(event, Message | Edit) or event.txn_id is None or not is_ours(event.sender):
+def _echo(raw: Json, event: RoomEvent) -> Echo | None:
+    txn_id = raw["content"].get(TXN_KEY)
+    if not isinstance(txn_id, str):
         return None
     return Echo(
-        txn_id=event.txn_id, event_id=event.event_id, room_id=event.room_id, sender=event.sender
+        txn_id=TxnId(txn_id), event_id=event.event_id, room_id=event.room_id, sender=event.sender
     )
-
-
-def _is_own_talk(event: RoomEvent, is_ours: Callable[[str], bool]) -> bool:
-    """What our puppets say is no news to us; what happens to their membership is."""
-    return is_ours(event.sender) and not isinstance(event, Membership | StateChange)
 
 
 def _malformed(problem: str, raw: object, now: int) -> Malformed:
     try:
-        text = json.dumps(raw, ensure_ascii=False)
+        text = json.dumps(raw)
     except (TypeError, ValueError, RecursionError):
         text = "(not JSON)"
-    return Malformed(problem=problem, raw=text[:_MAX_RAW_CHARS], received_at=now)
+    return Malformed(problem=problem, raw=text[:_MAX_RAW_BYTES], received_at=now)
 
 
-def _plain(content: Json) -> dict[str, object]:
-    return dict(content)
+def _is_flat(value: object, depth: int) -> bool:
+    if isinstance(value, dict):
+        return depth > 0 and all(_is_flat(v, depth - 1) for v in cast(Json, value).values())
+    if isinstance(value, list):
+        return depth > 0 and all(_is_flat(v, depth - 1) for v in cast(list[object], value))
+    return True
 
 
 def _object(value: object, what: str) -> Json:
@@ -347,15 +347,46 @@ def _maybe_object(value: object) -> Json:
 
 
 def _id(value: object, what: str) -> EventId:
-    if not isinstance(value, str) or not value or len(value) > _MAX_ID_CHARS:
+    if (found := _maybe_id(value)) is None:
         raise _Unusable(f"{what} is no id")
-    return EventId(value)
+    return found
 
 
 def _maybe_id(value: object) -> EventId | None:
-    is_id = isinstance(value, str) and 0 < len(value) <= _MAX_ID_CHARS
-    return EventId(cast(str, value)) if is_id else None
+    if not isinstance(value, str) or not 0 < len(value) <= _MAX_ID_CHARS:
+        return None
+    return None if _UNPRINTABLE.search(value) else EventId(value)
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    """The value if it is text, with what is no character replaced."""
+    if not isinstance(value, str):
+        return ""
+    return value if value.isascii() else value.encode(errors="replace").decode()
+
+
+_Parse = Callable[[Json, Json, Any], RoomEvent | None]
+
+_PARSERS: Final[dict[str, _Parse]] = {
+    "m.room.message": _message,
+    "m.sticker": _message,
+    "m.room.encrypted": _encrypted,
+    "m.reaction": _reaction,
+    "m.room.redaction": _redaction,
+}
+_STATE_PARSERS: Final[dict[str, _Parse]] = {
+    "m.room.member": _membership,
+    **dict.fromkeys(
+        (
+            "m.room.create",
+            "m.room.encryption",
+            "m.room.name",
+            "m.room.topic",
+            "m.room.join_rules",
+            "m.room.power_levels",
+            "m.room.tombstone",
+            "m.room.server_acl",
+        ),
+        _state_change,
+    ),
+}
