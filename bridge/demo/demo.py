@@ -4,34 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Coroutine, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final, TextIO, TypeVar
+from typing import Any, Final
 
 from bridge import app as bridge_app
 from bridge import log
 from bridge.demo import synapse
+from bridge.demo.chat import Chat
+from bridge.demo.configuration import configure
 from bridge.demo.engine_choice import EngineChoice, choose_engine
 from bridge.demo.folder import Folder, State, opened
 from bridge.demo.person import Heard, Person
-from bridge.demo.terminal import Terminal, chat
-from bridge.errors import SetupError
-from bridge.personas import load_personas, shipped_folder
+from bridge.demo.terminal import YOU, Terminal
+from bridge.errors import BridgeError, SetupError
 from bridge.policy.wording import sentence
-from bridge.registration import new_registration, write_registration
 from bridge.settings import Settings
 
-T = TypeVar("T")
-
 USER: Final = "guest"
-_HINT: Final = (
-    "Say something, such as “Luna, who are you?”. Members answer when you name them. Ctrl-C ends."
-)
+ROOM_NAME: Final = "AI lounge"
+_HINT: Final = "Say something, such as: Luna, who are you?"
 _ANSWER_S: Final = {"demo": 60.0, "ollama": 180.0}
+_MORE_S: Final = {"demo": 5.0, "ollama": 60.0}
+"""How long a second puppet that was named as well is waited for."""
 _JOIN_S: Final = 30.0
 _LOOK_S: Final = 0.1
+_DYING_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,190 +46,252 @@ class DemoOptions:
     assume_yes: bool = False
 
 
-def _log_file(folder: Folder) -> TextIO:
-    return (folder.data / "bridge.log").open("a", encoding="utf-8")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """What is decided before anything starts."""
+
+    options: DemoOptions
+    terminal: Terminal
+    folder: Folder
+    state: State
+    engine: EngineChoice
+    settings: Settings
 
 
 async def demo(options: DemoOptions) -> int:
-    """Run the demo; returns the exit status: 1 when `say` got no answer. Raises SetupError."""
-    terminal = Terminal()
-    main = asyncio.current_task()
-    assert main is not None
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, main.cancel)
-    with opened(options.folder, fresh=options.fresh) as folder:
+    """Run the demo; returns the exit status: 1 when `say` got no answer. Raises BridgeError.
+
+    Ctrl-C, SIGTERM and a terminal that closes cancel it: everything is stopped in order.
+    """
+    terminal = Terminal(is_brief=options.say is not None)
+    with _cancelled_by(signal.SIGTERM, signal.SIGHUP):
         try:
-            return await _run(options, folder, terminal)
+            with opened(options.folder, fresh=options.fresh) as folder:
+                return await _prepare(options, folder, terminal)
         finally:
             terminal.pause()
 
 
-async def _run(options: DemoOptions, folder: Folder, terminal: Terminal) -> int:
-    ask = terminal.ask if terminal.is_interactive and options.say is None else None
-    engine = await choose_engine(
-        options.model or "",
-        console=terminal.console,
-        ask=(lambda _: True) if options.assume_yes else ask,
-    )
+async def _prepare(options: DemoOptions, folder: Folder, terminal: Terminal) -> int:
+    terminal.open(version("matrix-ai-bridge"))
+    engine = await _engine(options, terminal)
     python = await synapse.synapse_python(folder, terminal.step)
     state = folder.load()
     folder.save(state)
-    settings = _settings(folder, state, engine)
-    registration = settings.appservice.registration
-    write_registration(registration, new_registration(settings), may_replace=True)
-    config = synapse.write_config(folder, state, registration)
-    async with AsyncExitStack() as stack:
-        stack.push_async_callback(_say_goodbye, terminal, options)
-        terminal.step("Starting the homeserver")
-        homeserver = await stack.enter_async_context(
-            synapse.running(python, config, settings.homeserver.url)
-        )
-        terminal.step("Starting the bridge")
-        log.configure("info", "console", stack.enter_context(_log_file(folder)))
-        app = await stack.enter_async_context(bridge_app.running(settings))
-        await app.ready.wait()
-        terminal.step("Entering the lounge")
-        person = await stack.enter_async_context(Person(settings.homeserver.url))
-        await person.enter(USER, state.password, state.secret)
-        names: dict[str, str] = {p.user_id: p.display_name for p in app.cast.personas()}
-        room_id = await _lounge(person, folder, state, engine, list(names))
-        if options.say is not None:
-            asking = _say_once(terminal, person, room_id, names, engine, options.say)
-            return await _while_it_lives(homeserver, asking)
-        terminal.done("Everything is running")
-        terminal.welcome(
-            url=settings.homeserver.url,
-            user_id=person.user_id,
-            password=state.password,
-            status_url=f"http://127.0.0.1:{settings.http.port}/status",
-            engine=engine,
-        )
-        await _while_it_lives(homeserver, chat(terminal, person, room_id, names, _HINT))
+    settings = configure(folder, state, engine)
+    config = synapse.write_config(folder, state, settings.appservice.registration)
+    terminal.step("Starting the homeserver")
+    try:
+        async with synapse.running(python, config, settings.homeserver.url) as homeserver:
+            terminal.done(f"Synapse runs at {settings.homeserver.url}")
+            stage = Stage(
+                options=options,
+                terminal=terminal,
+                folder=folder,
+                state=state,
+                engine=engine,
+                settings=settings,
+            )
+            status = await _while_it_lives(homeserver, _on_homeserver(stage))
+            terminal.step("Stopping")
+    finally:
+        terminal.pause()
+    if options.say is None:
+        terminal.hint("\nStopped. The next start goes on where you were.")
+    return status
+
+
+async def _engine(options: DemoOptions, terminal: Terminal) -> EngineChoice:
+    async def agree(_: str) -> bool:
+        return True
+
+    ask = terminal.ask if terminal.is_interactive else None
+    terminal.step("Looking for an Ollama")
+    return await choose_engine(
+        options.model or "",
+        console=terminal.progress,
+        ask=agree if options.assume_yes else ask,
+    )
+
+
+async def _on_homeserver(stage: Stage) -> int:
+    """Everything that needs a homeserver: the bridge, the person, the lounge, the conversation."""
+    terminal, settings = stage.terminal, stage.settings
+    terminal.step("Starting the bridge")
+    with _logging_to(stage.folder.data / "bridge.log"):
+        async with bridge_app.running(settings) as app, Person(settings.homeserver.url) as person:
+            await app.ready.wait()
+            names: dict[str, str] = {p.user_id: p.display_name for p in app.cast.personas()}
+            terminal.done("The bridge runs")
+            terminal.step("Entering the lounge")
+            await person.enter(USER, stage.state.password, stage.state.secret)
+            room_id = await _lounge(stage, person, list(names))
+            terminal.done(f"{_listed(list(names.values()))} are in the lounge")
+            if stage.options.say is not None:
+                return await _say_once(stage, person, room_id, names, stage.options.say)
+            terminal.welcome(
+                url=settings.homeserver.url,
+                user_id=person.user_id,
+                password=stage.state.password,
+                status_url=f"http://127.0.0.1:{settings.http.port}/status",
+                engine=stage.engine,
+            )
+            terminal.rule(ROOM_NAME)
+            terminal.hint(_HINT)
+            await Chat(terminal, person, room_id, names).run()
+            terminal.step("Stopping")
     return 0
 
 
-def _settings(folder: Folder, state: State, engine: EngineChoice) -> Settings:
-    """The bridge's configuration: as an operator would write it, with every persona enabled."""
-    _, appservice_port, http_port = state.ports
-    personas = load_personas(shipped_folder())
-    return Settings.model_validate(
-        {
-            "homeserver": {
-                "url": f"http://127.0.0.1:{state.ports[0]}",
-                "server_name": synapse.SERVER_NAME,
-            },
-            "appservice": {
-                "registration": str(folder.data / "registration.yaml"),
-                "listen_port": appservice_port,
-                "url": f"http://127.0.0.1:{appservice_port}",
-            },
-            "database": {"url": f"sqlite:{folder.data / 'bridge.db'}"},
-            "engine": {"kind": engine.kind, "model": engine.model}
-            | ({"url": engine.url} if engine.url else {}),
-            "personas": {"enabled": [persona.persona_id for persona in personas]},
-            "operator": {"name": "you (this is a demo on your machine)"},
-            "http": {"port": http_port},
-        }
-    )
+async def _lounge(stage: Stage, person: Person, puppets: Sequence[str]) -> str:
+    """The room of earlier starts, or a new one, with the puppets in it; returns its id.
 
-
-async def _lounge(
-    person: Person, folder: Folder, state: State, engine: EngineChoice, puppets: list[str]
-) -> str:
-    """The room of earlier starts, or a new one, with every puppet in it; returns its id."""
-    topic = (
-        sentence("demo_topic", "en", label=engine.label)
-        if engine.kind == "demo"
-        else f"A lounge with AI members. Their replies come from {engine.label}."
-    )
-    room = await person.room(state.room_id) if state.room_id else None
-    if room is None:
-        room_id = await person.make_lounge("AI lounge", topic, puppets)
-        folder.save(replace(state, room_id=room_id))
+    A room that somebody encrypted is left as it is: puppets don't write into those.
+    """
+    topic = _topic(stage.engine)
+    room_id = stage.state.room_id
+    room = await person.lounge(room_id) if room_id else None
+    if room is None or room.is_encrypted:
+        room_id = await person.make_lounge(ROOM_NAME, topic, puppets)
+        stage.folder.save(replace(stage.state, room_id=room_id))
+        wanted = set(puppets)
     else:
-        room_id = state.room_id
-        if room[0] != topic:
+        if room.topic != topic:
             await person.set_topic(room_id, topic)
-        for puppet in puppets:
-            if room[1].get(puppet) not in ("join", "invite"):
+        wanted = {puppet for puppet in puppets if room.members.get(puppet) != "ban"}
+        for puppet in wanted:
+            if room.members.get(puppet) not in ("join", "invite"):
                 await person.invite(room_id, puppet)
     for _ in range(round(_JOIN_S / _LOOK_S)):
-        if await _are_all_in(person, room_id, puppets):
+        room = await person.lounge(room_id)
+        if room is not None and all(room.members.get(puppet) == "join" for puppet in wanted):
             return room_id
         await asyncio.sleep(_LOOK_S)
     raise SetupError(
         f"Not every AI member came into the lounge within {_JOIN_S:.0f} s; "
-        f"{folder.data / 'bridge.log'} says why."
+        f"{stage.folder.data / 'bridge.log'} says why."
     )
 
 
-async def _are_all_in(person: Person, room_id: str, puppets: list[str]) -> bool:
-    room = await person.room(room_id)
-    return room is not None and all(room[1].get(puppet) == "join" for puppet in puppets)
+def _topic(engine: EngineChoice) -> str:
+    match engine.kind:
+        case "demo":
+            return sentence("demo_topic", "en", label=engine.label)
+        case "ollama":
+            return f"A lounge with AI members. Their replies come from {engine.label}."
 
 
 async def _say_once(
-    terminal: Terminal,
-    person: Person,
-    room_id: str,
-    names: Mapping[str, str],
-    engine: EngineChoice,
-    text: str,
+    stage: Stage, person: Person, room_id: str, names: Mapping[str, str], text: str
 ) -> int:
-    """One message and its answer: the smoke test of an installation."""
+    """One message and its answers: the smoke test of an installation."""
+    terminal, engine = stage.terminal, stage.engine
     terminal.step("Waiting for an answer")
     limit_s = _ANSWER_S[engine.kind]
+    answers: list[Heard] = []
     try:
-        async with asyncio.timeout(limit_s):
-            answer = await _answer_to(person, room_id, names, text)
+        async with asyncio.timeout(limit_s) as limit:
+            async for heard in _answers_to(person, room_id, names, text):
+                answers.append(heard)
+                if len(answers) >= _count_named(text, names):
+                    break
+                limit.reschedule(asyncio.get_running_loop().time() + _MORE_S[engine.kind])
     except TimeoutError:
-        terminal.pause()
-        terminal.console.print(f"You: {text}", markup=False)
+        pass
+    terminal.pause()
+    terminal.console.print(f"{YOU}: {text}", markup=False, soft_wrap=True)
+    for heard in answers:
+        terminal.show(heard, names, person.user_id)
+    if not answers:
         terminal.fail(
-            f"nobody answered within {limit_s:.0f} s. A member answers when its name begins the "
-            f"message: {', '.join(names.values())}."
+            f"Nobody answered within {limit_s:.0f} s. A member answers when its name begins the "
+            f"message: {', '.join(names.values())}. The log is {stage.folder.data / 'bridge.log'}."
         )
         return 1
-    terminal.pause()
-    terminal.console.print(f"You: {text}", markup=False)
-    terminal.console.print(f"{names[answer.sender]}: {answer.text}", markup=False)
-    if not answer.is_generated:
-        terminal.fail(f"that is no answer of the engine ({engine.label}).")
+    if not any(heard.is_generated for heard in answers):
+        terminal.fail(f"That is a fixed sentence, no reply of the engine ({engine.label}).")
         return 1
-    terminal.console.print(f"(answered by: {engine.label})", markup=False)
+    terminal.console.print(f"Answered by: {engine.label}", markup=False, soft_wrap=True)
     return 0
 
 
-async def _answer_to(person: Person, room_id: str, names: Mapping[str, str], text: str) -> Heard:
-    event_id = ""
+async def _answers_to(
+    person: Person, room_id: str, names: Mapping[str, str], text: str
+) -> AsyncIterator[Heard]:
+    """Say it, and yield what puppets reply to it."""
+    event_id = "-"
     async for what in person.listen(room_id):
         if what is None:
             event_id = await person.say(room_id, text)
-        elif event_id and isinstance(what, Heard) and _answers(what, event_id, names):
-            return what
-    raise SetupError("the room fell silent")
+        elif isinstance(what, Heard) and what.sender in names and what.reply_to == event_id:
+            yield what
 
 
-def _answers(heard: Heard, event_id: str, names: Mapping[str, str]) -> bool:
-    return heard.reply_to == event_id and heard.sender in names
+def _count_named(text: str, names: Mapping[str, str]) -> int:
+    """How many members the text names: so many answers may come."""
+    folded = text.casefold()
+    return sum(name.split(" (")[0].casefold() in folded for name in names.values()) or 1
 
 
-async def _while_it_lives(homeserver: synapse.Synapse, work: Coroutine[Any, Any, T]) -> T:
+async def _while_it_lives(homeserver: synapse.Synapse, work: Coroutine[Any, Any, int]) -> int:
     """Do the work; raises SetupError with its last words when the homeserver dies meanwhile."""
-    working = asyncio.ensure_future(work)
-    dying = asyncio.ensure_future(homeserver.died())
-    try:
+    async with asyncio.TaskGroup() as group:
+        working = group.create_task(_outcome(work), name="work")
+        dying = group.create_task(homeserver.died(), name="homeserver")
         await asyncio.wait({working, dying}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
-        raise SetupError(f"The demo's homeserver ended by itself {dying.result()}")
-    finally:
-        for task in (working, dying):
-            task.cancel()
-        await asyncio.gather(working, dying, return_exceptions=True)
+        if working.done() and isinstance(working.result(), BridgeError):
+            # Whatever went wrong, a homeserver that is gone is the reason.
+            await asyncio.wait({dying}, timeout=_DYING_S)
+        last_words = dying.result() if dying.done() else ""
+        working.cancel()
+        dying.cancel()
+    outcome = None if working.cancelled() else working.result()
+    if last_words and not isinstance(outcome, int):
+        raise SetupError(f"The demo's homeserver ended by itself {last_words}")
+    if isinstance(outcome, BridgeError):
+        raise outcome
+    return outcome or 0
 
 
-async def _say_goodbye(terminal: Terminal, options: DemoOptions) -> None:
-    terminal.pause()
-    if options.say is None:
-        terminal.console.print("Stopped. The next start goes on where you were.", style="dim")
+async def _outcome(work: Coroutine[Any, Any, int]) -> int | BridgeError:
+    """What the work returns, or our own error that ended it."""
+    try:
+        return await work
+    except BridgeError as error:
+        return error
+    except BaseExceptionGroup as group:
+        found: BaseException = group
+        while isinstance(found, BaseExceptionGroup):
+            found = found.exceptions[0]
+        if isinstance(found, BridgeError):
+            return found
+        raise
+
+
+@contextmanager
+def _cancelled_by(*numbers: signal.Signals) -> Iterator[None]:
+    """These signals cancel the current task, as Ctrl-C does."""
+    task = asyncio.current_task()
+    assert task is not None
+    loop = asyncio.get_running_loop()
+    with ExitStack() as stack:
+        for number in numbers:
+            loop.add_signal_handler(number, task.cancel)
+            stack.callback(loop.remove_signal_handler, number)
+        yield
+
+
+@contextmanager
+def _logging_to(path: Path) -> Iterator[None]:
+    """What the bridge logs goes there: the terminal is for the conversation."""
+    with path.open("a", encoding="utf-8") as file:
+        log.configure("info", "console", file)
+        try:
+            yield
+        finally:
+            log.configure("error")
+
+
+def _listed(names: Sequence[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last

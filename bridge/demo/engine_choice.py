@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,15 +14,15 @@ from bridge.engine import models
 from bridge.engine.address import ollama_host
 from bridge.engine.demo import LABEL
 from bridge.engine.models import ModelInfo
-from bridge.errors import EngineError, SetupError
+from bridge.errors import EngineError, ModelMissing, SetupError
 
-Ask = Callable[[str], bool]
+Ask = Callable[[str], Awaitable[bool]]
 """Puts a question to the person at the terminal; only an explicit yes is True."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineChoice:
-    """`label` is what answers; `reason` says why, in a sentence."""
+    """`label` is what answers; `reason` says why."""
 
     kind: Literal["ollama", "demo"]
     label: str
@@ -41,28 +41,23 @@ async def choose_engine(
     """An Ollama with a chat model, else the demo engine.
 
     `wanted` is the model asked for, or "". `ask` is None where nobody is at a terminal. A model
-    that was asked for is never replaced silently: raises SetupError.
+    that was asked for is never replaced by something else: raises SetupError.
     """
     url = ollama_host(environ.get("OLLAMA_HOST", ""))
     if not await models.probe(url):
         if wanted:
             raise SetupError(f"There is no Ollama at {url} to run {wanted}. Start it: ollama serve")
-        return _demo(f"there is no Ollama at {url}")
+        return _demo(f"there is no Ollama at {url} (OLLAMA_HOST can name another place)")
     try:
         found = await models.chat_models(url)
     except EngineError as error:
         if wanted:
             raise SetupError(str(error)) from error
-        return _demo(f"the Ollama at {url} does not list its models ({error})")
-    if wanted and not any(_is_same(model.name, wanted) for model in found):
-        return await _pull(url, wanted, 0, found, console=console, ask=ask, is_wanted=True)
-    if not found:
-        suggested = models.SUGGESTED
-        return await _pull(
-            url, suggested.name, suggested.size_bytes, found, console=console, ask=ask,
-            is_wanted=False,
-        )  # fmt: skip
-    choice = models.choose(found, wanted)
+        return _demo(f"the Ollama at {url} does not list its models: {error}")
+    try:
+        choice = models.choose(found, wanted)
+    except ModelMissing:
+        return await _offer(url, wanted, found, console=console, ask=ask)
     others = [model.name for model in found if model.name != choice.model]
     more = f"; also there: {', '.join(others)} (--model chooses)" if others else ""
     return EngineChoice(
@@ -70,40 +65,41 @@ async def choose_engine(
     )
 
 
-async def _pull(
-    url: str, name: str, size_bytes: int, found: Sequence[ModelInfo], *, console: Console,
-    ask: Ask | None, is_wanted: bool,
-) -> EngineChoice:  # fmt: skip
-    """Offer to download a model. Without an explicit yes nothing is downloaded."""
-    size = f" (about {size_bytes / 1e9:.1f} GB)" if size_bytes else ""
-    there = f"It has {', '.join(model.name for model in found)}." if found else "It has none yet."
-    if ask is None or not ask(f"Ollama at {url}: download the model {name}{size}? {there}"):
-        if is_wanted:
+async def _offer(
+    url: str, wanted: str, found: Sequence[ModelInfo], *, console: Console, ask: Ask | None
+) -> EngineChoice:
+    """Download a model after an explicit yes. Without one nothing is downloaded."""
+    suggested = models.SUGGESTED
+    name = wanted or suggested.name
+    is_known = name == suggested.name
+    size = f"about {suggested.size_bytes / 1e9:.1f} GB" if is_known else "its size shows at once"
+    lacks = f"no model {wanted}" if wanted else "no chat model of its own"
+    has = f" It has {', '.join(model.name for model in found)} (--model chooses)." if found else ""
+    question = f"The Ollama at {url} has {lacks}.{has}\nDownload {name} ({size})?"
+    if ask is None or not await ask(question):
+        if wanted:
             raise SetupError(
-                f"The Ollama at {url} does not have the model {name}. Download it with "
-                f"`ollama pull {name}`."
+                f"The Ollama at {url} has no model {wanted}.{has} Download it: ollama pull {wanted}"
             )
-        return _demo(f"the Ollama at {url} has no chat model (`ollama pull {name}` gets one)")
+        return _demo(f"the Ollama at {url} has {lacks} (`ollama pull {name}` gets one)")
+    await _pull(url, name, console)
+    return EngineChoice(kind="ollama", label=name, reason="just downloaded", url=url, model=name)
+
+
+async def _pull(url: str, name: str, console: Console) -> None:
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
-        console=console, transient=True,
+        console=console,
     )  # fmt: skip
     try:
         with bar:
             task = bar.add_task(f"Downloading {name}", total=None)
             async for step in models.pull(url, name):
-                bar.update(
-                    task, completed=step.done_bytes, total=step.total_bytes or None,
-                    description=f"Downloading {name}: {step.status}"[:60],
-                )  # fmt: skip
+                if step.total_bytes:
+                    bar.update(task, completed=step.done_bytes, total=step.total_bytes)
     except EngineError as error:
         raise SetupError(f"{name} could not be downloaded: {error}") from error
-    return EngineChoice(kind="ollama", label=name, reason="just downloaded", url=url, model=name)
 
 
 def _demo(reason: str) -> EngineChoice:
     return EngineChoice(kind="demo", label=LABEL, reason=reason)
-
-
-def _is_same(name: str, wanted: str) -> bool:
-    return name == wanted or name == f"{wanted}:latest"

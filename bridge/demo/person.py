@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,16 +15,18 @@ from urllib.parse import quote
 import aiohttp
 
 from bridge.domain.vendor import AI_KEY
-from bridge.errors import SetupError
+from bridge.errors import SetupError, Unreachable
 
 _V3: Final = "/_matrix/client/v3"
 _POLL_MS: Final = 25_000
+_RETRY_S: Final = 0.5
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _FILTER: Final = '{"room":{"timeline":{"limit":30}},"presence":{"types":[]}}'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """A message in the room. `reply_to` is the event it answers, "" for none."""
+    """A message in the room, or an edit of one. `reply_to`: the event it answers, or ""."""
 
     event_id: str
     sender: str
@@ -30,6 +34,7 @@ class Heard:
     reply_to: str
     is_generated: bool
     is_notice: bool
+    is_edit: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +42,15 @@ class Typing:
     """Who types now."""
 
     user_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lounge:
+    """A room as its members see it. `members`: membership by user id."""
+
+    topic: str
+    members: Mapping[str, str]
+    is_encrypted: bool
 
 
 class Person:
@@ -82,20 +96,21 @@ class Person:
         )
         return str(answer["room_id"])
 
-    async def room(self, room_id: str) -> tuple[str, Mapping[str, str]] | None:
-        """(topic, membership by user) of a room we are in, or None."""
-        room = quote(room_id, safe="")
-        status, answer = await self._try("GET", f"{_V3}/rooms/{room}/state")
+    async def lounge(self, room_id: str) -> Lounge | None:
+        """The room's state, or None where the person is not in it."""
+        status, answer = await self._try("GET", f"{_V3}/rooms/{quote(room_id, safe='')}/state")
         if status != 200:
             return None
-        topic = ""
-        members: dict[str, str] = {}
-        for event in answer:
-            if event["type"] == "m.room.topic":
-                topic = str(event["content"].get("topic", ""))
-            elif event["type"] == "m.room.member":
-                members[event["state_key"]] = str(event["content"].get("membership", ""))
-        return topic, members
+        of_type = {event["type"]: event["content"] for event in answer}
+        return Lounge(
+            topic=str(of_type.get("m.room.topic", {}).get("topic", "")),
+            members={
+                event["state_key"]: str(event["content"].get("membership", ""))
+                for event in answer
+                if event["type"] == "m.room.member"
+            },
+            is_encrypted="m.room.encryption" in of_type,
+        )
 
     async def set_topic(self, room_id: str, topic: str) -> None:
         path = f"{_V3}/rooms/{quote(room_id, safe='')}/state/m.room.topic/"
@@ -123,7 +138,11 @@ class Person:
         yield None
         while True:
             query |= {"since": answer["next_batch"], "timeout": str(_POLL_MS)}
-            answer = await self._call("GET", f"{_V3}/sync", query=query)
+            try:
+                answer = await self._call("GET", f"{_V3}/sync", query=query)
+            except Unreachable:
+                await asyncio.sleep(_RETRY_S)
+                continue
             for what in _happened(answer, room_id):
                 yield what
 
@@ -156,10 +175,15 @@ class Person:
     ) -> tuple[int, Any]:
         assert self._session is not None
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
-        async with self._session.request(
-            method, self._url + path, json=body, headers=headers, params=query
-        ) as response:
-            return response.status, await response.json(content_type=None)
+        try:
+            async with self._session.request(
+                method, self._url + path, json=body, headers=headers, params=query
+            ) as response:
+                return response.status, await response.json(content_type=None)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise Unreachable(
+                f"The demo's homeserver does not answer ({type(error).__name__})."
+            ) from error
 
 
 def _happened(answer: Mapping[str, Any], room_id: str) -> Iterator[Heard | Typing]:
@@ -175,11 +199,19 @@ def _happened(answer: Mapping[str, Any], room_id: str) -> Iterator[Heard | Typin
 def _heard(event: Mapping[str, Any]) -> Heard:
     content = event["content"]
     relation = content.get("m.relates_to", {})
+    is_edit = relation.get("rel_type") == "m.replace"
+    text = content.get("m.new_content", {}).get("body") if is_edit else content["body"]
     return Heard(
         event_id=event["event_id"],
         sender=event["sender"],
-        text=content["body"],
+        text=_printable(str(text)),
         reply_to=relation.get("m.in_reply_to", {}).get("event_id", ""),
         is_generated=content.get(AI_KEY, {}).get("generated") is True,
         is_notice=content.get("msgtype") == "m.notice",
+        is_edit=is_edit,
     )
+
+
+def _printable(text: str) -> str:
+    """Without what moves a terminal's cursor or turns its text around."""
+    return _UNPRINTABLE.sub("", text).expandtabs(4).strip("\n")

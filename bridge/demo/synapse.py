@@ -35,10 +35,8 @@ Tell = Callable[[str], None]
 
 async def synapse_python(folder: Folder, tell: Tell) -> Path:
     """An interpreter that has Synapse; installs it once. Raises SetupError."""
-    if chosen := os.environ.get(PYTHON_VARIABLE):
-        if not Path(chosen).exists():
-            raise SetupError(f"{PYTHON_VARIABLE} names {chosen}, and there is no such file.")
-        return Path(chosen)
+    if chosen := _named_python():
+        return chosen
     constraints = shipped_folder().parent / "synapse-constraints.txt"
     python = folder.synapse_venv / "bin" / "python"
     done = folder.synapse_venv / ".installed"
@@ -47,6 +45,15 @@ async def synapse_python(folder: Folder, tell: Tell) -> Path:
     await _install(folder, python, constraints, tell)
     done.write_text(constraints.read_text())
     return python
+
+
+def _named_python() -> Path | None:
+    named = os.environ.get(PYTHON_VARIABLE)
+    if not named:
+        return None
+    if not Path(named).exists():
+        raise SetupError(f"{PYTHON_VARIABLE} names {named}, and there is no such file.")
+    return Path(named)
 
 
 async def _install(folder: Folder, python: Path, constraints: Path, tell: Tell) -> None:

@@ -1,175 +1,172 @@
-"""The terminal: progress while starting, and a chat afterwards."""
+"""What the demo prints: progress while starting, how to join in, and the room's messages."""
 
 from __future__ import annotations
 
-import asyncio
-import re
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import suppress
-from typing import Final, TextIO
+import time
+from collections.abc import Mapping
+from typing import Final
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.formatted_text import FormattedText
-from prompt_toolkit.patch_stdout import patch_stdout
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
 from rich.markdown import Markdown
 from rich.markup import escape
+from rich.padding import Padding
 from rich.panel import Panel
+from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
 from bridge.demo.engine_choice import EngineChoice
-from bridge.demo.person import Heard, Person, Typing
+from bridge.demo.person import Heard
 
-_HAS_MARKUP: Final = re.compile(r"[`*|]|^(#|>|- |\d+\.)", re.MULTILINE)
+YOU: Final = "You"
 _COLOURS: Final = ("magenta", "cyan", "green", "yellow", "blue")
+_MARKS_MARKDOWN: Final = ("```", "**", "`", "\n- ", "\n* ", "\n1. ", "\n|", "\n#")
+_WIDEST: Final = 100
 
 
 class Terminal:
-    """What the person sees. Also without a terminal (a pipe), then without colours and prompts."""
+    """For people at a terminal; into a pipe it writes one message a line, without decoration.
 
-    def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(highlight=False)
-        self.is_interactive = sys.stdin.isatty() and self.console.is_terminal
-        self._status = self.console.status("") if self.console.is_terminal else None
-        self._last_step = ""
+    `is_brief`: progress goes to stderr, so that stdout holds the conversation alone.
+    """
+
+    def __init__(self, *, is_brief: bool = False) -> None:
+        self.console = Console(highlight=False)
+        self.progress = Console(stderr=True, highlight=False) if is_brief else self.console
+        self.is_interactive = sys.stdin.isatty() and self.console.is_terminal and not is_brief
+        self._status = self.progress.status("") if self.progress.is_terminal else None
+        self._step = ""
+        self._since_s = time.monotonic()
+        self._last_sender = ""
+
+    # -- starting
+
+    def open(self, version: str) -> None:
+        if self.is_interactive:
+            self.progress.print(f"\n[bold]Matrix AI Bridge[/bold] [dim]{version} · demo[/dim]\n")
 
     def step(self, what: str) -> None:
-        """Something that takes a moment begins."""
+        """Something that takes a moment begins; with a colon, its details change."""
+        name = what.partition(":")[0]
+        is_new, self._step = name != self._step, name
+        if is_new:
+            self._since_s = time.monotonic()
         if self._status is not None:
             self._status.update(f"{escape(what)} …")
             self._status.start()
-        elif what.partition(":")[0] != self._last_step:
-            self._last_step = what.partition(":")[0]
-            self.console.print(f"{escape(what)} …")
+        elif is_new:
+            self.progress.print(f"{escape(what)} …", soft_wrap=True)
 
     def done(self, what: str) -> None:
-        """Something has been reached."""
+        """The step has come to its end, and this is there now."""
+        took_s = time.monotonic() - self._since_s
+        self._step = ""
         if self._status is not None:
             self._status.stop()
-        self.console.print(f"[green]✓[/green] {escape(what)}")
+            took = f"[dim]{took_s:.1f} s[/dim]" if took_s >= 0.1 else ""
+            self.progress.print(f"[green]✓[/green] {escape(what)}  {took}")
 
     def fail(self, why: str) -> None:
         """It did not work, and why."""
         self.pause()
-        self.console.print(f"✗ {why}", style="red", markup=False)
+        self.progress.print(f"✗ {why}", style="red", markup=False, soft_wrap=True)
 
     def pause(self) -> None:
         if self._status is not None:
             self._status.stop()
 
-    def ask(self, question: str) -> bool:
+    async def ask(self, question: str) -> bool:
         """True only for an explicit yes."""
         self.pause()
         self.console.print(escape(question))
-        return self.console.input("  Type [bold]yes[/bold] to do it: ").strip().lower() in (
-            "yes",
-            "y",
-        )
+        session: PromptSession[str] = PromptSession()
+        try:
+            answer = await session.prompt_async("  Type yes to do it: ", handle_sigint=False)
+        except EOFError:
+            return False
+        return answer.strip().lower() in ("yes", "y")
+
+    # -- how to join in
 
     def welcome(
         self, *, url: str, user_id: str, password: str, status_url: str, engine: EngineChoice
     ) -> None:
         self.pause()
+        if not self.console.is_terminal:
+            for what, value in (
+                ("Engine", f"{engine.label} ({engine.reason})"),
+                ("Homeserver", url),
+                ("User", user_id),
+                ("Password", password),
+                ("Status", status_url),
+            ):
+                self.console.print(f"{what}: {value}", markup=False, soft_wrap=True)
+            return
+        is_demo = engine.kind == "demo"
+        label = engine.label if is_demo else f"{engine.label} on Ollama at {engine.url}"
         table = Table.grid(padding=(0, 2))
         table.add_column(style="bold")
         table.add_column(overflow="fold")
-        if engine.kind == "demo":
-            table.add_row("Engine", Text(engine.label, style="yellow bold"))
-            table.add_row("", Text(f"because {engine.reason}", style="dim"))
-        else:
-            table.add_row("Engine", Text(f"{engine.label} on Ollama at {engine.url}"))
-            table.add_row("", Text(engine.reason, style="dim"))
         table.add_row("Homeserver", url)
         table.add_row("User", user_id)
         table.add_row("Password", password)
-        table.add_row("Operator's page", status_url)
-        self.console.print(
-            Panel(
-                table,
-                title="Join in with Element or any Matrix client on this machine",
-                border_style="yellow" if engine.kind == "demo" else "green",
-                expand=False,
-            )
+        table.add_row("Status page", status_url)
+        table.add_row("", "")
+        table.add_row("Replies", Text(label, style="yellow bold" if is_demo else "green bold"))
+        table.add_row("", Text(engine.reason, style="dim"))
+        panel = Panel(
+            table,
+            title="Join in with Element or any Matrix client on this machine",
+            title_align="left",
+            border_style="yellow" if is_demo else "green",
+            padding=(1, 2),
+            width=min(self.console.width, _WIDEST),
         )
+        self.console.print(Padding(panel, (1, 0)))
+
+    def rule(self, title: str) -> None:
+        if self.console.is_terminal:
+            width = min(self.console.width, _WIDEST)
+            line = Rule(Text(title, style="dim"), style="dim", align="left")
+            self.console.print(line, width=width)
+
+    def hint(self, text: str) -> None:
+        self.console.print(Text(text, style="dim"), soft_wrap=not self.console.is_terminal)
+
+    # -- the room
 
     def show(self, heard: Heard, names: Mapping[str, str], own: str) -> None:
         """One message of the room."""
-        if heard.sender == own:
-            self.console.print(Text.assemble(("You", "bold"), ": ", heard.text))
+        name = YOU if heard.sender == own else names.get(heard.sender, heard.sender)
+        text = f"{heard.text} (edited)" if heard.is_edit else heard.text
+        if not self.console.is_terminal:
+            self.console.print(f"{name}: {text}", markup=False, soft_wrap=True)
             return
-        name = names.get(heard.sender, heard.sender)
-        if heard.is_notice:
-            self.console.print(Text(f"{name}: {heard.text}", style="dim"))
-            return
-        order = sorted(names)
-        is_known = heard.sender in names
-        colour = _COLOURS[order.index(heard.sender) % len(_COLOURS)] if is_known else "white"
-        line = Text.assemble((name, f"bold {colour}"), ": ")
-        if _HAS_MARKUP.search(heard.text):
-            self.console.print(line)
-            self.console.print(Markdown(heard.text))
-        else:
-            self.console.print(line + Text(heard.text))
+        if heard.sender == own and self._last_sender not in ("", own):
+            self.console.print()
+        self._last_sender = heard.sender
+        table = Table.grid(padding=(0, 2), pad_edge=False)
+        column = max(cell_len(known) for known in (YOU, *names.values()))
+        table.add_column(width=max(column, min(cell_len(name), 2 * column)), no_wrap=True)
+        table.add_column(ratio=1, overflow="fold")
+        table.add_row(Text(name, style=_style(heard.sender, names, own)), _body(heard, text))
+        self.console.print(table, width=min(self.console.width, _WIDEST))
 
 
-async def chat(
-    terminal: Terminal, person: Person, room_id: str, names: Mapping[str, str], hint: str
-) -> None:
-    """Show the room, and send what is typed, until the input ends."""
-    typing: list[str] = []
-    listening = asyncio.create_task(_listen(terminal, person, room_id, names, typing))
-    try:
-        if terminal.is_interactive:
-            terminal.console.print(hint, style="dim")
-            await _converse(person, room_id, typing, listening)
-        else:
-            async for line in _lines(sys.stdin):
-                await person.say(room_id, line)
-            await asyncio.sleep(5)
-    finally:
-        listening.cancel()
-        with suppress(asyncio.CancelledError):
-            await listening
+def _style(sender: str, names: Mapping[str, str], own: str) -> str:
+    if sender == own:
+        return "bold"
+    if sender not in names:
+        return "bold white"
+    return f"bold {_COLOURS[sorted(names).index(sender) % len(_COLOURS)]}"
 
 
-async def _converse(
-    person: Person, room_id: str, typing: list[str], listening: asyncio.Task[None]
-) -> None:
-    def toolbar() -> FormattedText:
-        who = " and ".join(typing)
-        verb = "are" if len(typing) > 1 else "is"
-        return FormattedText([("", f" {who} {verb} typing …" if typing else " ")])
-
-    session: PromptSession[str] = PromptSession(
-        erase_when_done=True, bottom_toolbar=toolbar, refresh_interval=0.3
-    )
-    with patch_stdout(raw=True):
-        while not listening.done():
-            try:
-                line = await session.prompt_async("› ", handle_sigint=False)
-            except (EOFError, KeyboardInterrupt):
-                return
-            if line.strip():
-                await person.say(room_id, line.strip())
-    listening.result()
-
-
-async def _listen(
-    terminal: Terminal, person: Person, room_id: str, names: Mapping[str, str], typing: list[str]
-) -> None:
-    async for what in person.listen(room_id):
-        match what:
-            case Heard():
-                terminal.show(what, names, person.user_id)
-            case Typing():
-                typing[:] = [names[u] for u in what.user_ids if u in names]
-            case None:
-                pass
-
-
-async def _lines(stream: TextIO) -> AsyncIterator[str]:
-    while line := await asyncio.to_thread(stream.readline):
-        if line.strip():
-            yield line.strip()
+def _body(heard: Heard, text: str) -> RenderableType:
+    if heard.is_notice:
+        return Text(text, style="dim")
+    if heard.is_generated and any(mark in f"\n{text}" for mark in _MARKS_MARKDOWN):
+        return Markdown(text)
+    return Text(text)
