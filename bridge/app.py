@@ -20,7 +20,7 @@ from bridge.domain.ids import DeviceId, PuppetId, UserId, WorkerId
 from bridge.domain.persona import Persona, Puppet
 from bridge.engine.demo import DemoEngine
 from bridge.engine.ollama import OllamaEngine
-from bridge.errors import ConfigError, HomeserverError, TokenRejected
+from bridge.errors import ConfigError, HomeserverError, RateLimited, Unreachable
 from bridge.matrix.homeserver import MatrixHomeserver
 from bridge.matrix.ingest import Ingest
 from bridge.matrix.puppetry import Puppetry
@@ -40,7 +40,9 @@ from bridge.store.inspect import figures
 from bridge.store.store import Store, open_store
 
 WORKER_ID: Final = WorkerId("main")
-BRIDGE_PUPPET: Final = PuppetId("bridge")
+BRIDGE_PUPPET: Final = PuppetId("~bridge")
+"""No persona's file can have this name."""
+
 DRAIN_S: Final = 10.0
 _RETRY_S: Final = 2.0
 _PING_RETRY_S: Final = 10.0
@@ -203,7 +205,10 @@ class App:
         return self.engine.label
 
     async def work(self) -> None:
-        """Bring the puppets up, then handle rooms until cancelled. Raises TokenRejected."""
+        """Bring the puppets up, then handle rooms until cancelled.
+
+        Raises TokenRejected, Refused and ConfigError when the puppets cannot be brought up.
+        """
         await self._bring_up()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.dispatcher.run(), name="dispatcher")
@@ -232,15 +237,23 @@ class App:
             homeserver=self.homeserver, memory=self.store.puppets, operator=self._operator()
         )
         for puppet in self.cast.puppets:
+            await self._refuse_retired(puppet)
             while True:
                 try:
                     await puppetry.ensure(puppet)
                     break
-                except TokenRejected:
-                    raise
-                except HomeserverError as error:
+                except (Unreachable, RateLimited) as error:
                     self._log.warning("homeserver_unavailable", problem=str(error))
                     await self._clock.sleep(_RETRY_S)
+
+    async def _refuse_retired(self, puppet: Puppet) -> None:
+        record = await self.store.puppets.get(puppet.puppet_id)
+        if record is not None and record.state == "retired":
+            raise ConfigError(
+                f"personas.enabled: {puppet.puppet_id} was retired, and a homeserver does not give "
+                f"a deactivated account ({record.user_id}) back. Take it out of the list; to bring "
+                "the character back, copy its file to another name and enable that."
+            )
 
     async def _say_hello(self) -> None:
         """Ping, so that a homeserver in back-off delivers at once, and until it reaches us."""
