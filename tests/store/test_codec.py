@@ -16,7 +16,11 @@ from tests.store.making import message
 TEXT = st.text(st.characters(), max_size=20)
 KEY = st.text(max_size=20)  # half a surrogate pair, as a key, comes back as replacement characters
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT,
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEY, inner, max_size=3),
     max_leaves=6,
 )
