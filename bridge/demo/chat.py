@@ -8,10 +8,12 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Final
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.formatted_text import FormattedText
+from prompt_toolkit.history import FileHistory
 from prompt_toolkit.patch_stdout import patch_stdout
 from prompt_toolkit.styles import Style
 
@@ -28,16 +30,26 @@ _CHUNK_BYTES: Final = 65_536
 
 
 class Chat:
-    """One person's chat in one room. `names`: display names of puppets by user id."""
+    """One person's chat in one room.
+
+    `names`: display names of puppets by user id. `history`: the file of what was typed, for ↑.
+    """
 
     def __init__(
-        self, terminal: Terminal, person: Person, room_id: str, names: Mapping[str, str]
+        self,
+        terminal: Terminal,
+        person: Person,
+        room_id: str,
+        names: Mapping[str, str],
+        history: Path,
     ) -> None:
         self._terminal = terminal
         self._person = person
         self._room_id = room_id
         self._names = names
+        self._history = history
         self._typing: tuple[str, ...] = ()
+        self._session: PromptSession[str] | None = None
         self._active_at_s = time.monotonic()
 
     async def run(self) -> None:
@@ -51,11 +63,11 @@ class Chat:
             listening.cancel()
 
     async def _converse(self) -> None:
-        session: PromptSession[str] = PromptSession(
+        session = self._session = PromptSession(
+            history=FileHistory(str(self._history)),
             erase_when_done=True,
             reserve_space_for_menu=0,
             bottom_toolbar=self._toolbar,
-            refresh_interval=0.3,
             style=_STYLE,
         )
         with patch_stdout(raw=True):
@@ -96,6 +108,8 @@ class Chat:
                     self._typing = tuple(
                         self._names[user_id] for user_id in what.user_ids if user_id in self._names
                     )
+                    if self._session is not None:
+                        self._session.app.invalidate()
                 case None if has_earlier:
                     self._terminal.rule("now")
                 case None:

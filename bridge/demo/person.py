@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 from urllib.parse import quote
@@ -128,7 +128,7 @@ class Person:
         )
         return str(answer["event_id"])
 
-    async def listen(self, room_id: str) -> AsyncIterator[Heard | Typing | None]:
+    async def listen(self, room_id: str) -> AsyncGenerator[Heard | Typing | None]:
         """The room's last messages, then None, then what happens from now on."""
         query = {"filter": _FILTER, "timeout": "0"}
         answer = await self._call("GET", f"{_V3}/sync", query=query)

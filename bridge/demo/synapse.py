@@ -33,17 +33,18 @@ _LAUNCHER: Final = Path(__file__).with_name("launch_synapse.py")
 Tell = Callable[[str], None]
 
 
-async def synapse_python(folder: Folder, tell: Tell) -> Path:
+async def synapse_python(folder: Folder, tell: Tell, done: Tell) -> Path:
     """An interpreter that has Synapse; installs it once. Raises SetupError."""
     if chosen := _named_python():
         return chosen
     constraints = shipped_folder().parent / "synapse-constraints.txt"
     python = folder.synapse_venv / "bin" / "python"
-    done = folder.synapse_venv / ".installed"
-    if python.exists() and done.exists() and done.read_text() == constraints.read_text():
+    mark = folder.synapse_venv / ".installed"
+    if python.exists() and mark.exists() and mark.read_text() == constraints.read_text():
         return python
     await _install(folder, python, constraints, tell)
-    done.write_text(constraints.read_text())
+    mark.write_text(constraints.read_text())
+    done("Synapse is installed")
     return python
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 from collections.abc import Mapping
@@ -87,6 +88,8 @@ class Terminal:
             answer = await session.prompt_async("  Type yes to do it: ", handle_sigint=False)
         except EOFError:
             return False
+        except KeyboardInterrupt:
+            raise asyncio.CancelledError from None
         return answer.strip().lower() in ("yes", "y")
 
     # -- how to join in
@@ -133,8 +136,14 @@ class Terminal:
             line = Rule(Text(title, style="dim"), style="dim", align="left")
             self.console.print(line, width=width)
 
-    def hint(self, text: str) -> None:
+    def note(self, text: str) -> None:
+        """A remark of the demo's own."""
         self.console.print(Text(text, style="dim"), soft_wrap=not self.console.is_terminal)
+
+    def hang_up(self) -> None:
+        """The terminal has gone: say no more."""
+        self.pause()
+        self.console.quiet = self.progress.quiet = True
 
     # -- the room
 
