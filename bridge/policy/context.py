@@ -14,11 +14,13 @@ from typing import Final
 
 from bridge.domain.cast import Cast
 from bridge.domain.history import Said
-from bridge.domain.ids import EventId
+from bridge.domain.ids import EventId, PuppetId
 from bridge.domain.persona import Persona, Puppet
 from bridge.domain.prompt import Prompt, Scene
 from bridge.domain.room import Room
 from bridge.policy import language
+from bridge.policy.names import fold
+from bridge.policy.opening import without_call
 from bridge.policy.trust import TURN_MARK, strip_invisible
 from bridge.policy.view import House
 
@@ -128,11 +130,19 @@ def build_prompt(
             description=puppet.persona.description,
             greeting=puppet.persona.greeting,
             asker=cause.sender_name,
-            question=cause.text,
+            question=without_call(cause.text, _names(house.cast)),
             cause_id=cause.event_id,
             language=spoken or room.language or house.language,
         ),
     )
+
+
+def _names(cast: Cast) -> dict[PuppetId, tuple[str, ...]]:
+    """What the puppets are called by, folded."""
+    return {
+        puppet.puppet_id: tuple(fold(name) for name in (*puppet.names(), puppet.display_name))
+        for puppet in cast.personas()
+    }
 
 
 def next_window(said: Sequence[Said], window_from: int, limit: int) -> int:

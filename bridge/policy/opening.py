@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from bridge.domain.ids import PuppetId
-from bridge.policy.names import Called, fold, name_at
+from bridge.policy.names import MAX_CHARS, Called, fold, name_at
 
 GREETINGS: Final = tuple(
     fold(words)
@@ -52,6 +52,7 @@ _STRONG_LINK: Final = re.compile(
     r"[\s,،、]*(?:(?<=[\s,])(?:and|und|y|e|et|и|و)\s+|(?<=\s)و|[&+]\s*|(?:和|与|跟|と)\s*)"
 )
 _WEAK_LINK: Final = re.compile(r"\s*[,،、]\s*|\s+")
+_CALL_SIGNS: Final = " \t\n,:;!，：；！、،؛"
 _LIST_END: Final = re.compile(r"[^\S\n]*(?:[,:;!?،、؛؟。…—\n-]|\Z)")
 
 
@@ -82,6 +83,22 @@ def called_first(words: str, names: Mapping[PuppetId, tuple[str, ...]]) -> dict[
         while len(listed) > 1 and not listed[-1][2]:
             listed.pop()
     return {puppet_id: called for puppet_id, called, _ in listed}
+
+
+def without_call(text: str, names: Mapping[PuppetId, tuple[str, ...]]) -> str:
+    """The text without the names that it begins by calling; a greeting before them stays."""
+    words = fold(text[:MAX_CHARS])
+    called = called_first(words, names).values()
+    if not called:
+        return text
+    start = _unfolded(text, min(name.start for name in called))
+    end = _unfolded(text, max(name.end for name in called))
+    return f"{text[:start].strip()} {text[end:].lstrip(_CALL_SIGNS)}".strip()
+
+
+def _unfolded(text: str, at: int) -> int:
+    """Where in the text stands what is at this place when it is folded."""
+    return next((n for n in range(len(text)) if len(fold(text[:n])) >= at), len(text))
 
 
 def _puppet_at(

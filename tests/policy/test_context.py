@@ -190,7 +190,7 @@ def test_the_model_of_the_persona_the_limit_and_the_stops_are_passed_on() -> Non
 def test_the_scene_holds_the_turn_in_plain_values() -> None:
     scene = ask(CHAT).scene
     assert (scene.puppet_id, scene.speaker, scene.asker) == ("luna", "Luna", "Bob")
-    assert scene.question == "Luna, what's up tonight?"
+    assert scene.question == "what's up tonight?"
     assert (scene.cause_id, scene.description) == ("$e43", "Luna in one line.")
     assert (scene.greeting, scene.language) == ("Luna greets.", "en")
 
