@@ -116,7 +116,8 @@ class MatrixHomeserver:
     ) -> Sequence[Membership | StateChange]:
         """The whole current state that matters to us, as the puppet sees it."""
         path = f"{_V3}/rooms/{quote(room_id, safe='')}/state"
-        answer = await self.call(puppet, Method.GET, path, timeout_s=STATE_TIMEOUT_S)
+        api = self._api(puppet.user_id, puppet.device_id)
+        answer = await self._call(api, Method.GET, path, timeout_s=STATE_TIMEOUT_S)
         found = _state_of(answer, room_id)
         # Half an answer would make an encrypted room look like a plain one.
         if not any(isinstance(e, StateChange) and e.type == "m.room.create" for e in found):
@@ -125,7 +126,7 @@ class MatrixHomeserver:
 
     async def joined_rooms(self, puppet: Puppet) -> Sequence[RoomId]:
         answer = await self.call(puppet, Method.GET, f"{_V3}/joined_rooms")
-        rooms = answer.get("joined_rooms") if isinstance(answer, dict) else None
+        rooms = answer.get("joined_rooms")
         if not isinstance(rooms, list):
             raise Unreachable("the homeserver's answer is not a list of rooms")
         return [RoomId(room) for room in rooms]
@@ -135,8 +136,7 @@ class MatrixHomeserver:
     async def versions(self) -> Sequence[str]:
         """Versions of the specification that the homeserver speaks. Needs no token."""
         async with self._request("GET", "/_matrix/client/versions") as response:
-            data = _parsed(await response.read())
-        versions = data.get("versions") if isinstance(data, dict) else None
+            versions = _object(_parsed(await response.read())).get("versions")
         if not isinstance(versions, list):
             raise Unreachable(f"{self._url} does not answer like a Matrix homeserver")
         return cast(list[str], versions)
@@ -162,7 +162,8 @@ class MatrixHomeserver:
         """
         path = f"_matrix/client/v1/appservice/{quote(appservice_id, safe='')}/ping"
         answer = await self._call(self._api("", ""), Method.POST, path, {}, timeout_s=20.0)
-        return int(answer.get("duration_ms", 0))
+        took_ms = _object(answer).get("duration_ms")
+        return took_ms if isinstance(took_ms, int) else 0
 
     async def upload(self, puppet: Puppet, name: str, data: bytes, content_type: str) -> str:
         """Upload a file; returns its mxc address."""
@@ -175,7 +176,10 @@ class MatrixHomeserver:
                 headers={"Content-Type": content_type},
                 query_params={"filename": name},
             )
-        return str(answer["content_uri"])
+        mxc = _object(answer).get("content_uri")
+        if not isinstance(mxc, str):
+            raise Unreachable("the homeserver accepted a file without saying its address")
+        return mxc
 
     async def call(
         self,
@@ -187,15 +191,17 @@ class MatrixHomeserver:
         query: Sequence[tuple[str, str]] = (),
         device_id: str | None = None,
         timeout_s: float = SEND_TIMEOUT_S,
-    ) -> Any:
+    ) -> Json:
         """One request as the puppet. Raises HomeserverError."""
         device = puppet.device_id if device_id is None else device_id
         api = self._api(puppet.user_id, device)
-        return await self._call(api, method, path, content, query=query, timeout_s=timeout_s)
+        return _object(
+            await self._call(api, method, path, content, query=query, timeout_s=timeout_s)
+        )
 
-    async def call_as_appservice(self, method: Method | str, path: str, content: Json) -> Any:
+    async def call_as_appservice(self, method: Method | str, path: str, content: Json) -> Json:
         """One request as the appservice itself, for no user. Raises HomeserverError."""
-        return await self._call(self._api("", ""), method, path, content)
+        return _object(await self._call(self._api("", ""), method, path, content))
 
     async def _call(
         self,
@@ -272,7 +278,7 @@ def _translated(url: str) -> Iterator[None]:
 
 
 def _refusal(status: int, data: object, retry_after: str | None) -> HomeserverError:
-    fields = cast(Json, data) if isinstance(data, dict) else {}
+    fields = _object(data)
     errcode = str(fields.get("errcode", ""))
     message = str(fields.get("error", "")) or f"HTTP status {status}"
     if status == 429:
@@ -305,3 +311,8 @@ def _parsed(body: bytes) -> Any:
         return json.loads(body)
     except ValueError:
         return {}
+
+
+def _object(data: object) -> Json:
+    """What is no object answers nothing."""
+    return cast(Json, data) if isinstance(data, dict) else {}
