@@ -76,7 +76,9 @@ def assemble(
         house=house,
         clock=clock,
     )
-    performer = Performer(store=store, homeserver=homeserver, speaker=speaker, house=house)
+    performer = Performer(
+        store=store, homeserver=homeserver, speaker=speaker, house=house, clock=clock
+    )
     actor = Actor(
         store=store,
         homeserver=homeserver,

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Final, assert_never
 
 from bridge import log
+from bridge.clock import Clock
 from bridge.domain.decision import (
     Acknowledge,
     Amend,
@@ -20,17 +21,19 @@ from bridge.domain.decision import (
     Silence,
 )
 from bridge.domain.effect import React, SendText
-from bridge.domain.events import Message, RoomEvent
-from bridge.domain.ids import PuppetId
+from bridge.domain.events import Membership, Message, RoomEvent
+from bridge.domain.ids import PuppetId, server_of
 from bridge.domain.lease import Lease
 from bridge.domain.persona import Puppet
 from bridge.domain.room import Direct, Room
-from bridge.errors import Refused
+from bridge.errors import Refused, Unreachable
 from bridge.policy import wording
 from bridge.policy.view import House
 from bridge.ports import Homeserver, Store
 from bridge.rooms.speak import Speaker, Watch
 
+_INVITE_SETTLES_MS: Final = 15_000
+_BEFORE_DECLINING_MS: Final = 2_000
 _DISCLOSURES: Final = frozenset({"disclosure", "disclosure_more", "bridge_greeting"})
 
 
@@ -38,12 +41,19 @@ class Performer:
     """Carries decisions out. Every one may be carried out again after a crash."""
 
     def __init__(
-        self, *, store: Store, homeserver: Homeserver, speaker: Speaker, house: House
+        self,
+        *,
+        store: Store,
+        homeserver: Homeserver,
+        speaker: Speaker,
+        house: House,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._homeserver = homeserver
         self._speaker = speaker
         self._house = house
+        self._clock = clock
         self._log = log.get("rooms.perform")
 
     async def perform(
@@ -59,9 +69,9 @@ class Performer:
             case Acknowledge():
                 return await self._acknowledge(lease, room, decision)
             case Join():
-                return await self._join(lease, room, decision)
+                return await self._join(lease, room, event, decision)
             case Leave():
-                return await self._leave(room, decision)
+                return await self._leave(room, event, decision)
             case Mute() | BecomeGroup() | Forget() | Amend() | Silence():
                 return await self._note(lease, room, decision)
             case _:
@@ -112,11 +122,15 @@ class Performer:
         )
         return room
 
-    async def _join(self, lease: Lease, room: Room, join: Join) -> Room:
+    async def _join(self, lease: Lease, room: Room, invite: RoomEvent, join: Join) -> Room:
         puppet = self._puppet(join.puppet_id)
         try:
             await self._homeserver.join(puppet, room.room_id, join.via)
         except Refused as refusal:
+            if self._is_from_afar(invite) and self._age_ms(invite) < _INVITE_SETTLES_MS:
+                raise Unreachable(
+                    "the inviting homeserver may not know its invite yet"
+                ) from refusal
             # The invite was taken back, or the room has gone: nothing is left to be done.
             self._log.info("join_refused", puppet=puppet.puppet_id, why=refusal.errcode)
             return room
@@ -126,13 +140,24 @@ class Performer:
             return replace(room, direct=direct)
         return room
 
-    async def _leave(self, room: Room, leave: Leave) -> Room:
+    async def _leave(self, room: Room, event: RoomEvent, leave: Leave) -> Room:
+        if self._is_from_afar(event) and self._age_ms(event) < _BEFORE_DECLINING_MS:
+            await self._clock.sleep((_BEFORE_DECLINING_MS - self._age_ms(event)) / 1000)
         reason = wording.sentence(leave.sentence, leave.language, **dict(leave.values))
         try:
             await self._homeserver.leave(self._puppet(leave.puppet_id), room.room_id, reason)
         except Refused as refusal:
             self._log.info("leave_refused", puppet=leave.puppet_id, why=refusal.errcode)
         return room
+
+    def _is_from_afar(self, event: RoomEvent) -> bool:
+        """An invite by another homeserver. That one stores it only when ours has answered: until
+        then it refuses our join, and never hears that we declined."""
+        is_invite = isinstance(event, Membership) and event.membership == "invite"
+        return is_invite and server_of(event.sender) != self._house.access.own_server
+
+    def _age_ms(self, event: RoomEvent) -> int:
+        return max(0, self._clock.now() - event.received_at)
 
     def _puppet(self, puppet_id: PuppetId) -> Puppet:
         puppet = self._house.cast.by_id(puppet_id)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
-import pytest
 import pytest_asyncio
 
 from tests.e2e.world import World
@@ -66,11 +65,6 @@ async def test_a_dm_from_elsewhere_is_a_dm(world: World, bob: Person) -> None:
     await world.answer(bob, room_id, asked, world.luna)
 
 
-@pytest.mark.xfail(
-    raises=ExceptionGroup,
-    reason="A puppet can be quicker than the inviting homeserver, which stores its invite only "
-    "after ours has accepted it: it then refuses the join or the decline (403).",
-)
 async def test_many_invites_from_elsewhere_at_once_are_all_followed_or_declined(
     world: World,
 ) -> None:
