@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -166,6 +167,15 @@ async def test_nothing_is_done_without_the_token(
     answer = await client.request(method, path + query, json={"events": []}, headers=headers)
     assert (answer.status, (await answer.json())["errcode"]) == (status, errcode)
     assert shelf.delivered == []
+
+
+async def test_a_token_that_is_no_text_is_a_wrong_one(client: TestClient[Any, Any]) -> None:
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    writer.write(b"PUT %s HTTP/1.1\r\nHost: x\r\n" % PATH.encode())
+    writer.write(b"Authorization: Bearer \xff\xfe\r\nContent-Length: 0\r\n\r\n")
+    assert (await reader.readline()).split()[1] == b"403"
+    writer.close()
+    await writer.wait_closed()
 
 
 async def test_the_token_may_stand_in_the_query(client: TestClient[Any, Any], shelf: Shelf) -> None:
