@@ -15,6 +15,7 @@ from bridge import app as bridge_app
 from bridge import log
 from bridge.demo import synapse
 from bridge.demo.chat import Chat
+from bridge.demo.configuration import configure
 from bridge.demo.engine_choice import EngineChoice, choose_engine
 from bridge.demo.folder import Folder, State, opened
 from bridge.demo.lounge import open_lounge
@@ -22,8 +23,6 @@ from bridge.demo.once import Once
 from bridge.demo.person import Person
 from bridge.demo.terminal import Terminal
 from bridge.errors import BridgeError, SetupError
-from bridge.personas import load_personas, shipped_folder
-from bridge.registration import new_registration, write_registration
 from bridge.settings import Settings
 
 T = TypeVar("T")
@@ -107,10 +106,8 @@ class _Demo:
         python = await synapse.synapse_python(folder, terminal.step, terminal.done)
         state = folder.load()
         folder.save(state)
-        settings = _settings(folder, state, engine)
-        registration = settings.appservice.registration
-        write_registration(registration, new_registration(settings), may_replace=True)
-        config = synapse.write_config(folder, state, registration)
+        settings = configure(folder, state, engine)
+        config = synapse.write_config(folder, state, settings.appservice.registration)
         async with AsyncExitStack() as stack:
             stack.enter_context(_logging_to(folder.data / "bridge.log"))
             terminal.step("Starting the homeserver")
@@ -181,31 +178,6 @@ class _Demo:
         )
         history = self._folder.data / "typed"
         await Chat(self.terminal, person, room_id, names, history).run()
-
-
-def _settings(folder: Folder, state: State, engine: EngineChoice) -> Settings:
-    """The bridge's configuration: as an operator would write it, with every persona enabled."""
-    homeserver_port, appservice_port, http_port = state.ports
-    personas = load_personas(shipped_folder())
-    return Settings.model_validate(
-        {
-            "homeserver": {
-                "url": f"http://127.0.0.1:{homeserver_port}",
-                "server_name": synapse.SERVER_NAME,
-            },
-            "appservice": {
-                "registration": str(folder.data / "registration.yaml"),
-                "listen_port": appservice_port,
-                "url": f"http://127.0.0.1:{appservice_port}",
-            },
-            "database": {"url": f"sqlite:{folder.data / 'bridge.db'}"},
-            "engine": {"kind": engine.kind, "model": engine.model}
-            | ({"url": engine.url} if engine.url else {}),
-            "personas": {"enabled": [persona.persona_id for persona in personas]},
-            "operator": {"name": "you (this is a demo on your machine)"},
-            "http": {"port": http_port},
-        }
-    )
 
 
 @contextmanager

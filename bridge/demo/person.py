@@ -198,18 +198,24 @@ def _happened(answer: Mapping[str, Any], room_id: str) -> Iterator[Heard | Typin
 
 def _heard(event: Mapping[str, Any]) -> Heard:
     content = event["content"]
-    relation = content.get("m.relates_to", {})
+    relation = _object(content, "m.relates_to")
     is_edit = relation.get("rel_type") == "m.replace"
-    text = content.get("m.new_content", {}).get("body") if is_edit else content["body"]
+    text = _object(content, "m.new_content").get("body") if is_edit else None
     return Heard(
         event_id=event["event_id"],
         sender=event["sender"],
-        text=_printable(str(text)),
-        reply_to=relation.get("m.in_reply_to", {}).get("event_id", ""),
-        is_generated=content.get(AI_KEY, {}).get("generated") is True,
+        text=_printable(str(text or content["body"])),
+        reply_to=str(_object(relation, "m.in_reply_to").get("event_id", "")),
+        is_generated=_object(content, AI_KEY).get("generated") is True,
         is_notice=content.get("msgtype") == "m.notice",
         is_edit=is_edit,
     )
+
+
+def _object(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """What stands there, or nothing: people's clients may write anything."""
+    value = content.get(key)
+    return value if isinstance(value, Mapping) else {}
 
 
 def _printable(text: str) -> str:
