@@ -21,7 +21,10 @@ from bridge.demo.person import Heard, Person, Typing
 from bridge.demo.terminal import Terminal
 from bridge.errors import BridgeError
 
-_STYLE: Final = Style.from_dict({"bottom-toolbar": "noreverse fg:ansibrightblack"})
+_STYLE: Final = Style.from_dict(
+    {"bottom-toolbar": "noreverse fg:ansibrightblack", "placeholder": "fg:ansibrightblack"}
+)
+_EXAMPLE: Final = "Luna, who are you?"
 _IDLE: Final = " Members answer when you name them · Ctrl-C stops everything"
 _QUIET_S: Final = 5.0
 """Silence in the room after piped input has ended, before the demo ends."""
@@ -68,6 +71,7 @@ class Chat:
             erase_when_done=True,
             reserve_space_for_menu=0,
             bottom_toolbar=self._toolbar,
+            placeholder=FormattedText([("class:placeholder", _EXAMPLE)]),
             style=_STYLE,
         )
         with patch_stdout(raw=True):
@@ -101,7 +105,7 @@ class Chat:
         async for what in self._person.listen(self._room_id):
             match what:
                 case Heard():
-                    has_earlier = True
+                    has_earlier |= what.sender == self._person.user_id
                     self._active_at_s = time.monotonic()
                     self._terminal.show(what, self._names, self._person.user_id)
                 case Typing():

@@ -70,7 +70,7 @@ def _ended_by_signals(started: _Demo, work: asyncio.Task[int]) -> Iterator[None]
         if number is signal.SIGHUP:
             started.terminal.hang_up()
         if not started.is_ending:
-            started.end()
+            started.is_ending = True
             work.cancel()
 
     for number in numbers:
@@ -85,18 +85,13 @@ def _ended_by_signals(started: _Demo, work: asyncio.Task[int]) -> Iterator[None]
 
 
 class _Demo:
-    """One start of the demo."""
+    """One start of the demo. `is_ending`: from here on everything only stops."""
 
     def __init__(self, options: DemoOptions, folder: Folder, terminal: Terminal) -> None:
         self.terminal = terminal
         self.is_ending = False
         self._options = options
         self._folder = folder
-
-    def end(self) -> None:
-        """From here on everything only stops."""
-        self.is_ending = True
-        self.terminal.step("Stopping")
 
     async def run(self) -> int:
         """Start everything, then chat or say the one thing; stop everything."""
@@ -157,8 +152,8 @@ class _Demo:
                 await self._chat(settings, state, engine, person, names, room_id)
                 return 0
             finally:
-                if not self.is_ending:
-                    self.end()
+                self.is_ending = True
+                terminal.step("Stopping")
 
     async def _chat(
         self,

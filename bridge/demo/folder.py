@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 from bridge.errors import SetupError
 
@@ -75,12 +75,7 @@ def opened(path: Path, *, fresh: bool) -> Iterator[Folder]:
     Raises SetupError when it is somebody else's, or another demo runs in it.
     """
     path = path.absolute()
-    if path.exists() and any(path.iterdir()) and not (path / _MARKER).exists():
-        raise SetupError(
-            f"{path} is not a folder of the demo. Name another with --folder, or empty it."
-        )
-    path.mkdir(parents=True, exist_ok=True)
-    with (path / _MARKER).open("a") as marker:
+    with _claimed(path) as marker:
         try:
             fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -94,6 +89,21 @@ def opened(path: Path, *, fresh: bool) -> Iterator[Folder]:
         folder.data.mkdir(exist_ok=True)
         os.chmod(folder.data, 0o700)
         yield folder
+
+
+def _claimed(path: Path) -> TextIO:
+    """The open mark of a folder that is the demo's own."""
+    try:
+        if path.exists() and any(path.iterdir()) and not (path / _MARKER).exists():
+            raise SetupError(
+                f"{path} is not a folder of the demo. Name another with --folder, or empty it."
+            )
+        path.mkdir(parents=True, exist_ok=True)
+        return (path / _MARKER).open("a")
+    except OSError as error:
+        raise SetupError(
+            f"{path} cannot be the demo's folder: {error.strerror}. Name another with --folder."
+        ) from error
 
 
 def _ports(kept: tuple[int, int, int]) -> tuple[int, int, int]:

@@ -173,6 +173,8 @@ def write_config(folder: Folder, state: State, registration: Path) -> Path:
                     "formatter": "plain",
                 }
             },
+            # It greets with its version and licence at every start.
+            "loggers": {"synapse.config.logger": {"level": "ERROR"}},
             "root": {"level": "WARNING", "handlers": ["file"]},
         },
     )
