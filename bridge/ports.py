@@ -51,7 +51,10 @@ class Homeserver(Protocol):
         ...
 
     async def leave(self, puppet: Puppet, room_id: RoomId, reason: str) -> None:
-        """Leave, or decline an invite. Leaving a room that one is not in changes nothing."""
+        """Leave, or decline an invite. Leaving again changes nothing.
+
+        Raises Refused where the puppet was never in the room, or is banned.
+        """
         ...
 
     async def room_state(

@@ -106,7 +106,10 @@ class MatrixHomeserver:
         await self.call(puppet, Method.POST, path, query=query, timeout_s=JOIN_TIMEOUT_S)
 
     async def leave(self, puppet: Puppet, room_id: RoomId, reason: str) -> None:
-        """Leave, or decline an invite. Leaving a room that one is not in changes nothing."""
+        """Leave, or decline an invite. Leaving again changes nothing.
+
+        Raises Refused where the puppet was never in the room, or is banned.
+        """
         path = f"{_V3}/rooms/{quote(room_id, safe='')}/leave"
         content = {"reason": reason} if reason else {}
         await self.call(puppet, Method.POST, path, content, timeout_s=JOIN_TIMEOUT_S)

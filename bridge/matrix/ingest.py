@@ -19,6 +19,7 @@ MAX_BODY_BYTES: Final = 64 << 20
 """Synapse sends up to 100 events of 64 KiB each, and resends for ever what is too big for us."""
 
 Deliver = Callable[[Delivery], Awaitable[int]]
+Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Ingest:
@@ -51,7 +52,9 @@ class Ingest:
 
     def app(self) -> web.Application:
         """The routes, at today's paths and at those of before 2019."""
-        app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[self._authorise])
+        app = web.Application(
+            client_max_size=MAX_BODY_BYTES, middlewares=[self._answer_in_matrix, self._authorise]
+        )
         for prefix in ("/_matrix/app/v1", ""):
             app.add_routes(
                 [
@@ -64,9 +67,19 @@ class Ingest:
         return app
 
     @web.middleware
-    async def _authorise(
-        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
+    async def _answer_in_matrix(self, request: web.Request, handler: Next) -> web.StreamResponse:
+        """Errors as the specification has them. A mistake of ours acknowledges nothing."""
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            errcode = "M_TOO_LARGE" if error.status == 413 else "M_UNRECOGNIZED"
+            return _error(error.status, errcode, error.reason)
+        except Exception:
+            self._log.exception("request_failed", method=request.method)
+            return _error(500, "M_UNKNOWN", "a mistake of ours, please send it again")
+
+    @web.middleware
+    async def _authorise(self, request: web.Request, handler: Next) -> web.StreamResponse:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")
         given = given or request.query.get("access_token", "")
         if not given:

@@ -96,11 +96,17 @@ class SimulatedHomeserver:
                 raise Refused("not invited", status=403, errcode="M_FORBIDDEN")
 
     async def leave(self, puppet: Puppet, room_id: RoomId, reason: str) -> None:
-        if self._rooms[room_id].membership(puppet.user_id) in ("join", "invite"):
-            await self.member(
-                room_id, sender=puppet.user_id, user_id=puppet.user_id, membership="leave",
-                reason=reason,
-            )  # fmt: skip
+        room = self._rooms[room_id]
+        match room.membership(puppet.user_id):
+            case "join" | "invite":
+                await self.member(
+                    room_id, sender=puppet.user_id, user_id=puppet.user_id, membership="leave",
+                    reason=reason,
+                )  # fmt: skip
+            case "leave" if ("m.room.member", puppet.user_id) in room.state:
+                return
+            case _:
+                raise Refused("never in the room, or banned", status=403, errcode="M_FORBIDDEN")
 
     async def room_state(
         self, puppet: Puppet, room_id: RoomId

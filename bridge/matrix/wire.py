@@ -132,9 +132,10 @@ def render(effect: Effect, txn_id: TxnId, puppet: Puppet) -> tuple[str, dict[str
 
 
 def _render_text(effect: SendText, txn_id: TxnId, puppet: Puppet) -> dict[str, object]:
+    text = _text(effect.text)
     content: dict[str, object] = {
         "msgtype": "m.notice" if effect.is_notice else "m.text",
-        "body": effect.text,
+        "body": text,
         "m.mentions": {"user_ids": list(effect.mentions)} if effect.mentions else {},
         **_marks(
             puppet,
@@ -146,7 +147,7 @@ def _render_text(effect: SendText, txn_id: TxnId, puppet: Puppet) -> dict[str, o
     }
     if relation := _relation(effect):
         content["m.relates_to"] = relation
-    if html := to_html(effect.text):
+    if html := to_html(text):
         content["format"] = "org.matrix.custom.html"
         content["formatted_body"] = html
         if len(json.dumps(content, ensure_ascii=False).encode()) > MAX_CONTENT_BYTES:

@@ -102,7 +102,28 @@ async def test_a_mistake_of_ours_is_not_acknowledged_either(
 ) -> None:
     shelf.problem = RuntimeError("a mistake")
     answer = await client.put(PATH, json={"events": [message()]}, headers=AUTH)
-    assert answer.status == 500
+    assert (answer.status, (await answer.json())["errcode"]) == (500, "M_UNKNOWN")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/_matrix/app/v1/nothing", 404), ("POST", PATH, 405), ("GET", "/", 404)],
+)
+async def test_what_we_do_not_offer_is_refused_in_the_words_of_matrix(
+    client: TestClient[Any, Any], method: str, path: str, status: int
+) -> None:
+    answer = await client.request(method, path, headers=AUTH)
+    assert (answer.status, (await answer.json())["errcode"]) == (status, "M_UNRECOGNIZED")
+
+
+async def test_a_transaction_larger_than_any_is_refused_unstored(
+    client: TestClient[Any, Any], shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert client.app is not None
+    monkeypatch.setattr(client.app, "_client_max_size", 1 << 20)
+    answer = await client.put(PATH, data=b"x" * (2 << 20), headers=AUTH)
+    assert (answer.status, (await answer.json())["errcode"]) == (413, "M_TOO_LARGE")
+    assert shelf.delivered == []
 
 
 @pytest.mark.parametrize(

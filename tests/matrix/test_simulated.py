@@ -179,7 +179,8 @@ async def test_who_is_not_in_the_room_cannot_act_there(homeserver: SimulatedHome
         await homeserver.join(puppet(), room_id, [])
     with pytest.raises(Refused):
         await homeserver.room_state(puppet(), room_id)
-    await homeserver.leave(puppet(), room_id, "")
+    with pytest.raises(Refused):
+        await homeserver.leave(puppet(), room_id, "")
     assert all(e.get("state_key") != LUNA for e in homeserver.timeline(room_id))
 
 

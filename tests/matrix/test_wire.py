@@ -512,6 +512,28 @@ def test_content_too_large_for_its_html_goes_without_it() -> None:
     assert len(json.dumps(content).encode()) <= MAX_CONTENT_BYTES
 
 
+@given(
+    st.lists(
+        st.text(max_size=30) | st.sampled_from(["\x00" * 99, "&" * 99, "- `a`\n", "> ", "**🙂**"]),
+        max_size=300,
+    ).map("".join)
+)
+@settings(max_examples=100, deadline=None)
+def test_no_part_of_an_answer_is_too_large_for_an_event(text: str) -> None:
+    part = text.encode()[:6_000].decode(errors="ignore")
+    content = _text_of(SendText(text=part, is_generated=True, mentions=(ALICE,) * 5))
+    assert content["body"] == part
+    assert len(json.dumps(content, ensure_ascii=False).encode()) <= MAX_CONTENT_BYTES
+
+
+def test_text_of_a_model_that_is_no_unicode_is_replaced() -> None:
+    content = _text_of(SendText(text="**a\ud83d**"))
+    assert (content["body"], content["formatted_body"]) == (
+        "**a?**",
+        "<p><strong>a?</strong></p>",
+    )
+
+
 def test_a_reaction_and_a_redaction() -> None:
     kind, content = render(React(target=EventId("$it"), key="👍"), TXN, puppet())
     assert kind == "m.reaction"
