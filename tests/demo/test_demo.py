@@ -26,13 +26,15 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A demo's folder after its first start, which said QUESTION."""
     folder = tmp_path_factory.mktemp("demo") / "folder"
     status, shown = say(folder, QUESTION)
     assert status == 0, shown
     (folder.parent / "first.txt").write_text(shown)
-    return folder
+    yield folder
+    for line in processes(folder):  # what a failed test has left behind
+        os.kill(int(line.split()[0]), signal.SIGKILL)
 
 
 @pytest.fixture
