@@ -7,9 +7,12 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+
+from tests.lab.synapse import synapse_python
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.timeout(120)
@@ -40,11 +43,16 @@ def program(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "bin" / "matrix-ai-bridge"
 
 
-def run(*words: str | Path, cwd: Path | None = None, status: int = 0) -> str:
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("MATRIX_AI", "PYTHONPATH"))}
+def run(
+    *words: str | Path,
+    cwd: Path | None = None,
+    status: int = 0,
+    env: Mapping[str, str] | None = None,
+) -> str:
+    own = {k: v for k, v in os.environ.items() if not k.startswith(("MATRIX_AI", "PYTHONPATH"))}
     done = subprocess.run(
         [str(word) for word in words],
-        capture_output=True, text=True, cwd=cwd, env=env, timeout=90,
+        capture_output=True, text=True, cwd=cwd, env={**own, **(env or {})}, timeout=90,
     )  # fmt: skip
     assert done.returncode == status, done.stdout + done.stderr
     return done.stdout
@@ -77,3 +85,14 @@ def test_a_new_configuration_of_the_wheel_lacks_no_setting(program: Path, tmp_pa
     run(program, "registration", "--server-name", "me.org", cwd=tmp_path)
     assert "No setting is missing." in run(program, "check-config", "--upgrade", cwd=tmp_path)
     run(program, "check-config", "--config", "nowhere.yaml", cwd=tmp_path, status=2)
+
+
+@pytest.mark.e2e
+def test_the_demo_of_the_wheel_answers(program: Path, tmp_path: Path) -> None:
+    env = {"OLLAMA_HOST": "127.0.0.1:1", "MATRIX_AI_BRIDGE_SYNAPSE_PYTHON": str(synapse_python())}
+    said = run(
+        program, "demo", "--folder", tmp_path / "demo", "--say", "Luna, who are you?",
+        cwd=tmp_path, env=env,
+    )  # fmt: skip
+    assert "Luna (AI): " in said
+    assert "answered by: demo engine, no AI model connected" in said
