@@ -73,7 +73,7 @@ class Terminal:
     def fail(self, why: str) -> None:
         """It did not work, and why."""
         self.pause()
-        self.progress.print(f"✗ {why}", style="red", markup=False, soft_wrap=True)
+        self.progress.print(Text(f"✗ {why}", style="red"), soft_wrap=True)
 
     def pause(self) -> None:
         if self._status is not None:
@@ -82,7 +82,7 @@ class Terminal:
     async def ask(self, question: str) -> bool:
         """True only for an explicit yes."""
         self.pause()
-        self.console.print(escape(question))
+        self.console.print(Text(question))
         session: PromptSession[str] = PromptSession()
         try:
             answer = await session.prompt_async("  Type yes to do it: ", handle_sigint=False)
@@ -106,7 +106,7 @@ class Terminal:
                 ("Password", password),
                 ("Status", status_url),
             ):
-                self.console.print(f"{what}: {value}", markup=False, soft_wrap=True)
+                self.console.print(Text(f"{what}: {value}"), soft_wrap=True)
             return
         is_demo = engine.kind == "demo"
         label = engine.label if is_demo else f"{engine.label} on Ollama at {engine.url}"
@@ -152,7 +152,7 @@ class Terminal:
         name = YOU if heard.sender == own else names.get(heard.sender, heard.sender)
         text = f"{heard.text} (edited)" if heard.is_edit else heard.text
         if not self.console.is_terminal:
-            self.console.print(f"{name}: {text}", markup=False, soft_wrap=True)
+            self.console.print(Text(f"{name}: {text}"), soft_wrap=True)
             return
         if heard.sender == own and self._last_sender not in ("", own):
             self.console.print()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import secrets
@@ -16,6 +17,8 @@ from pathlib import Path
 import pytest
 
 from tests.demo.running import Demo, processes, running, say, state, wait_until_gone
+from tests.fakes.ollama import FakeOllama
+from tests.fakes.ollama_stream import Reply
 from tests.lab.death import die_with_parent
 
 pytestmark = pytest.mark.e2e
@@ -116,6 +119,17 @@ def test_a_random_sentence_reaches_the_model_and_its_reply_the_room(
     assert len(chats) == 1
     assert sentence in chats[0]["messages"][-1]["content"]
     assert chats[0]["model"] == "gemma3:4b"
+
+
+async def test_an_engine_that_is_broken_is_exit_1_with_a_reason(folder: Path) -> None:
+    async with FakeOllama(reply=Reply(status=500, error="out of memory")) as ollama:
+        asked = asyncio.to_thread(say, folder, "Luna, are you well?", ollama=ollama.url)
+        status, shown = await asked
+    assert status == 1, shown
+    assert "Luna (AI): " in shown
+    assert "had no answer from gemma3:4b" in shown
+    assert "answered by" not in shown
+    assert "Traceback" not in shown
 
 
 def test_lines_of_a_pipe_are_said_and_sigterm_ends_it_while_the_pipe_is_open(folder: Path) -> None:
