@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from pytest_asyncio import is_async_test
 
 _ON_REAL_HOMESERVERS = ("e2e", "faults", "lab")
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    """What a test configures of the logs ends with it."""
+    root, ours = logging.getLogger(), logging.getLogger("bridge")
+    before = (root.level, list(root.handlers), ours.level)
+    yield
+    structlog.reset_defaults()
+    root.setLevel(before[0])
+    root.handlers[:] = before[1]
+    ours.setLevel(before[2])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
