@@ -25,21 +25,27 @@ class Mentions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """A message in a room.
+class _Envelope:
+    """What every event has."""
 
-    `text` is the plain body without reply fallback. `pills` are users linked in the HTML outside of
-    quotes and code, in order of appearance. `quoted` are spans of `text`-like strings that stand in
-    quotes or code in the HTML. `reply_to` is a real reply only: a thread's fallback is dropped.
-    """
-
-    kind: Literal["message"] = "message"
     event_id: EventId
     room_id: RoomId
     sender: UserId
     sent_at: int
     received_at: int
     age_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message(_Envelope):
+    """A message in a room.
+
+    `text` is the plain body without reply fallback. `pills` are users linked in the HTML outside of
+    quotes and code, in order of appearance. `reply_to` is a real reply only: a thread's
+    fallback is dropped.
+    """
+
+    kind: Literal["message"] = "message"
     content_kind: MessageKind = "text"
     text: str = ""
     mentions: Mentions | None = None
@@ -51,57 +57,33 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
+class Edit(_Envelope):
     """New text for an older message (`m.replace`)."""
 
     kind: Literal["edit"] = "edit"
-    event_id: EventId
-    room_id: RoomId
-    sender: UserId
-    sent_at: int
-    received_at: int
-    age_ms: int | None = None
     target: EventId
     text: str
     txn_id: TxnId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Redaction:
+class Redaction(_Envelope):
     kind: Literal["redaction"] = "redaction"
-    event_id: EventId
-    room_id: RoomId
-    sender: UserId
-    sent_at: int
-    received_at: int
-    age_ms: int | None = None
     target: EventId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reaction:
+class Reaction(_Envelope):
     kind: Literal["reaction"] = "reaction"
-    event_id: EventId
-    room_id: RoomId
-    sender: UserId
-    sent_at: int
-    received_at: int
-    age_ms: int | None = None
     target: EventId
     key: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Membership:
+class Membership(_Envelope):
     """Somebody's membership changed; `user_id` is whose, `sender` is who did it."""
 
     kind: Literal["membership"] = "membership"
-    event_id: EventId
-    room_id: RoomId
-    sender: UserId
-    sent_at: int
-    received_at: int
-    age_ms: int | None = None
     user_id: UserId
     membership: MembershipState
     display_name: str = ""
@@ -112,7 +94,7 @@ class Membership:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StateChange:
+class StateChange(_Envelope):
     """Any other state event that matters to us.
 
     `type` is one of `m.room.create`, `m.room.encryption`, `m.room.name`, `m.room.topic`,
@@ -121,28 +103,16 @@ class StateChange:
     """
 
     kind: Literal["state"] = "state"
-    event_id: EventId
-    room_id: RoomId
-    sender: UserId
-    sent_at: int
-    received_at: int
-    age_ms: int | None = None
     type: str
     state_key: str = ""
     content: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Encrypted:
+class Encrypted(_Envelope):
     """A message that we cannot read."""
 
     kind: Literal["encrypted"] = "encrypted"
-    event_id: EventId
-    room_id: RoomId
-    sender: UserId
-    sent_at: int
-    received_at: int
-    age_ms: int | None = None
 
 
 RoomEvent = Message | Edit | Redaction | Reaction | Membership | StateChange | Encrypted
