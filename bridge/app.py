@@ -20,7 +20,7 @@ from bridge.domain.ids import DeviceId, PuppetId, UserId, WorkerId
 from bridge.domain.persona import Persona, Puppet
 from bridge.engine.demo import DemoEngine
 from bridge.engine.ollama import OllamaEngine
-from bridge.errors import ConfigError, HomeserverError, RateLimited, Unreachable
+from bridge.errors import ConfigError, DatabaseError, HomeserverError, RateLimited, Unreachable
 from bridge.matrix.homeserver import MatrixHomeserver
 from bridge.matrix.ingest import Ingest
 from bridge.matrix.puppetry import Puppetry
@@ -270,7 +270,10 @@ class App:
     async def _keep_house(self) -> None:
         while True:
             before = self._clock.now() - self.settings.retention.room_text_days * _DAY_MS
-            await self.store.prune(text_before=before, records_before=before)
+            try:
+                await self.store.prune(text_before=before, records_before=before)
+            except DatabaseError as error:
+                self._log.warning("database_unavailable", problem=str(error))
             await self._clock.sleep(_HOUSEKEEPING_S)
 
     def _operator(self) -> str:

@@ -124,10 +124,6 @@ class Outbox(Protocol):
         """
         ...
 
-    async def unsent(self, lease: Lease) -> Sequence[Planned]:
-        """Planned, not yet sent effects of the room, in the order they were planned."""
-        ...
-
     async def mark_sent(
         self, lease: Lease, txn_id: TxnId, event_id: EventId, said: Said | None
     ) -> None:
@@ -168,8 +164,10 @@ class Rooms(Protocol):
         """Rooms that any puppet of ours is joined to."""
         ...
 
-    async def count_invites(self, inviter: UserId, since: int) -> int:
-        """Invites by this person that were accepted since then (unix ms)."""
+    async def count_invites(
+        self, inviter: UserId, since: int, *, apart_from: EventId | None = None
+    ) -> int:
+        """Other invites by this person that were accepted since then (unix ms)."""
         ...
 
     async def note_invite(self, lease: Lease, inviter: UserId, event_id: EventId) -> None:

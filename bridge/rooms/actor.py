@@ -7,9 +7,10 @@ from typing import Final
 
 from bridge import log, metrics
 from bridge.clock import Clock
+from bridge.domain.decision import Amend, Decision, Forget, Silence
 from bridge.domain.events import Edit, Membership, Message, Reaction, Redaction, RoomEvent
 from bridge.domain.history import Said
-from bridge.domain.ids import EventId, UserId
+from bridge.domain.ids import EventId, PuppetId, UserId
 from bridge.domain.lease import Arrival, Lease
 from bridge.domain.persona import Puppet
 from bridge.domain.room import Room, apply, refreshed
@@ -20,8 +21,7 @@ from bridge.policy.view import House, View
 from bridge.ports import Homeserver, Store
 from bridge.rooms.perform import Performer
 from bridge.rooms.recover import settle
-from bridge.rooms.send import Sender
-from bridge.rooms.speak import Watch
+from bridge.rooms.send import Sender, Watch
 
 MAX_CRASHES: Final = 3
 _DAY_MS: Final = 86_400_000
@@ -54,11 +54,21 @@ class Actor:
         Raises LeaseLost, and any transient BridgeError: the event stays, to be handled again.
         """
         store = self._store
-        await settle(lease, outbox=store.outbox, turns=store.turns, sender=self._sender)
         room = await store.rooms.get(lease.room_id)
+        await self._settle(lease, room)
         while arrivals := await store.mailbox.take(lease):
             for arrival in arrivals:
                 room = await self._handle_or_set_aside(lease, room, arrival)
+
+    async def _settle(self, lease: Lease, room: Room) -> None:
+        store = self._store
+        await settle(
+            lease,
+            outbox=store.outbox,
+            turns=store.turns,
+            sender=self._sender,
+            watch_for=lambda puppet_id: self._watch(lease, room, puppet_id),
+        )
 
     async def _handle_or_set_aside(self, lease: Lease, room: Room, arrival: Arrival) -> Room:
         try:
@@ -77,7 +87,18 @@ class Actor:
             )
         self._log.error("event_set_aside", event_id=arrival.event.event_id, problem=problem)
         metrics.EVENTS_POISON.inc()
-        await self._store.mailbox.set_aside(lease, arrival.seq, problem=problem)
+        return await self._set_aside(lease, arrival, problem)
+
+    async def _set_aside(self, lease: Lease, arrival: Arrival, problem: str) -> Room:
+        store = self._store
+        room = await store.rooms.get(lease.room_id)
+        await self._settle(lease, room)
+        for turn in await store.turns.open_turns(lease):
+            await store.turns.move(lease, turn.turn_id, "failed")
+        await store.mailbox.set_aside(lease, arrival.seq, problem=problem)
+        # The event may have been the one that turned encryption on: the state is read anew.
+        room = replace(room, is_encrypted=None)
+        await store.rooms.put(lease, room)
         return room
 
     async def _handle(self, lease: Lease, before: Room, arrival: Arrival) -> Room:
@@ -92,28 +113,39 @@ class Actor:
             kind = type(decision).__name__.lower()
             metrics.DECISIONS.labels(decision=kind, reason=decision.reason).inc()
             self._log.debug("decided", decision=kind, reason=decision.reason, room=room.room_id)
-            watch = self._watch(lease, view, arrival, decision)
+            watch = self._watch(lease, room, _puppet_of(decision))
             room = await self._performer.perform(lease, room, event, decision, watch)
         await self._store.mailbox.finish(lease, arrival.seq, reason=decisions[0].reason, room=room)
         return room
 
-    def _watch(self, lease: Lease, view: View, arrival: Arrival, decision: object) -> Watch:
-        """Does anything that has arrived since make this decision's turn pointless?"""
-        puppet_id = getattr(decision, "puppet_id", None)
+    def _watch(self, lease: Lease, room: Room, puppet_id: PuppetId | None) -> Watch:
+        """Does anything that has arrived since make what the puppet is doing pointless?
+
+        What is being done belongs to the first event in the mailbox: it leaves it when all is done.
+        """
 
         async def watch() -> str | None:
             if puppet_id is None:
                 return None
-            for later in await self._store.mailbox.take(lease):
-                if later.seq <= arrival.seq:
-                    continue
-                seen = replace(view, said=await self._referred(later.event))
-                reason = interrupts(seen, puppet_id, arrival.event.event_id, later.event)
+            arrivals = await self._store.mailbox.take(lease)
+            for later in arrivals[1:]:
+                reason = await self._interrupts(room, puppet_id, arrivals[0].event, later.event)
                 if reason:
                     return reason
             return None
 
         return watch
+
+    async def _interrupts(
+        self, room: Room, puppet_id: PuppetId, cause: RoomEvent, later: RoomEvent
+    ) -> str | None:
+        said = await self._referred(later)
+        view = View(house=self._house, room=room, before=room, said=said)
+        try:
+            return interrupts(view, puppet_id, cause.event_id, later)
+        except Exception:  # its own turn will come; it must not spoil that of the cause
+            self._log.exception("event_not_understood", event_id=later.event_id)
+            return None
 
     async def _with_state(self, before: Room, room: Room, event: RoomEvent) -> Room:
         """Read the room's state where it is not known: after a join, or when reading it failed."""
@@ -144,7 +176,9 @@ class Actor:
             return replace(
                 view,
                 rooms_joined=await self._store.rooms.count_joined(),
-                invites_today=await self._store.rooms.count_invites(inviter, since),
+                invites_today=await self._store.rooms.count_invites(
+                    inviter, since, apart_from=event.event_id
+                ),
             )
         return view
 
@@ -168,3 +202,7 @@ class Actor:
 
     def _is_present(self, room: Room) -> bool:
         return self._present_puppet(room) is not None
+
+
+def _puppet_of(decision: Decision) -> PuppetId | None:
+    return None if isinstance(decision, Forget | Amend | Silence) else decision.puppet_id

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Final
 
 from bridge import log, metrics
 from bridge.clock import Clock
 from bridge.domain.ids import RoomId
 from bridge.domain.lease import Lease
-from bridge.errors import BridgeError, DatabaseError, LeaseLost
+from bridge.errors import BridgeError, DatabaseError, LeaseLost, RateLimited
 from bridge.ports import Mailbox
 from bridge.rooms.actor import Actor
 from bridge.rooms.heart import Heart
@@ -34,6 +33,8 @@ class Dispatcher:
         self._wake = asyncio.Event()
         self._running: dict[RoomId, asyncio.Task[None]] = {}
         self._failures: defaultdict[RoomId, int] = defaultdict(int)
+        self._claiming: asyncio.Task[None] | None = None
+        self._beating: asyncio.Task[None] | None = None
         self._is_draining = False
         self._log = log.get("rooms.dispatcher")
 
@@ -47,9 +48,9 @@ class Dispatcher:
         return bool(self._running)
 
     async def run(self) -> None:
-        """Claim and run rooms until cancelled. A lease lost (the database was away, the machine
-        slept) ends every room at once and begins a new life."""
-        while True:
+        """Claim and run rooms until cancelled or drained. A lease lost (the database was away, the
+        machine slept) ends every room at once and begins a new life."""
+        while not self._is_draining:
             try:
                 await self._live()
             except* LeaseLost:
@@ -58,8 +59,8 @@ class Dispatcher:
     async def _live(self) -> None:
         await self._heart.begin()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._heart.keep_beating(), name="beat")
-            group.create_task(self._keep_claiming(group), name="claim")
+            self._beating = group.create_task(self._heart.keep_beating(), name="beat")
+            self._claiming = group.create_task(self._keep_claiming(group), name="claim")
 
     async def hand_over(self, grace_s: float) -> None:
         """Claim nothing more and let running rooms end.
@@ -67,13 +68,19 @@ class Dispatcher:
         A room that takes longer than `grace_s` is cancelled: its turn goes on at the next start.
         """
         self._is_draining = True
+        await _end(self._claiming)
         tasks = list(self._running.values())
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=grace_s)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        await self._mailbox.retire_worker(self._heart.worker_id)
+        # A beat after the worker has gone would bring it back.
+        await _end(self._beating)
+        try:
+            await self._mailbox.retire_worker(self._heart.worker_id)
+        except DatabaseError as error:
+            self._log.warning("rooms_not_handed_over", problem=str(error))
 
     async def _keep_claiming(self, group: asyncio.TaskGroup) -> None:
         while not self._is_draining:
@@ -106,31 +113,58 @@ class Dispatcher:
         return min(_IDLE_POLL_S, max(0.02, (due_at - self._clock.now()) / 1000))
 
     async def _run_room(self, lease: Lease) -> None:
-        next_wake_at: int | None = None
         metrics.ROOMS_ACTIVE.inc()
         try:
+            next_wake_at = await self._attempt(lease)
+            await self._release(lease, next_wake_at)
+        finally:
+            metrics.ROOMS_ACTIVE.dec()
+            # The room may be claimed again between its release and this line.
+            if self._running.get(lease.room_id) is asyncio.current_task():
+                del self._running[lease.room_id]
+            self._wake.set()
+
+    async def _attempt(self, lease: Lease) -> int | None:
+        """Run the room; returns when to try again, or None when nothing is left."""
+        try:
             await self._actor.run_room(lease)
-            self._failures.pop(lease.room_id, None)
         except LeaseLost:
+            # Perhaps it only was about to run out, and the room is still ours to give back.
             self._log.info("lease_lost", room=lease.room_id)
-            return
+            return self._clock.now() + round(_RETRY_S * 1000)
         except BridgeError as error:
-            next_wake_at = self._after_failure(lease.room_id)
             self._log.warning(
                 "room_postponed", room=lease.room_id, why=type(error).__name__, problem=str(error)
             )
+            told_ms = error.retry_after_ms if isinstance(error, RateLimited) else 0
+            return self._after_failure(lease.room_id, told_ms)
         except Exception:
-            next_wake_at = self._after_failure(lease.room_id)
             self._log.exception("room_crashed", room=lease.room_id)
-        finally:
-            metrics.ROOMS_ACTIVE.dec()
-            self._running.pop(lease.room_id, None)
-            self._wake.set()
-        with suppress(LeaseLost):
-            await self._mailbox.release(lease, next_wake_at=next_wake_at)
-        self._wake.set()
+            return self._after_failure(lease.room_id)
+        self._failures.pop(lease.room_id, None)
+        return None
 
-    def _after_failure(self, room_id: RoomId) -> int:
+    async def _release(self, lease: Lease, next_wake_at: int | None) -> None:
+        """Until it succeeds: nobody can claim the room of a worker that lives."""
+        while True:
+            try:
+                await self._mailbox.release(lease, next_wake_at=next_wake_at)
+            except LeaseLost:
+                return
+            except DatabaseError as error:
+                self._log.warning("database_unavailable", problem=str(error))
+                await self._clock.sleep(_RETRY_S)
+            else:
+                return
+
+    def _after_failure(self, room_id: RoomId, at_least_ms: int = 0) -> int:
         self._failures[room_id] += 1
         backoff_s = min(_MAX_BACKOFF_S, 2.0 ** min(10, self._failures[room_id] - 1))
-        return self._clock.now() + round(backoff_s * 1000)
+        return self._clock.now() + max(at_least_ms, round(backoff_s * 1000))
+
+
+async def _end(task: asyncio.Task[None] | None) -> None:
+    """Cancel a task and wait until it has gone; its own end is its group's matter."""
+    if task is not None:
+        task.cancel()
+        await asyncio.wait({task})

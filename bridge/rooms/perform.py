@@ -30,7 +30,8 @@ from bridge.errors import Refused, Unreachable
 from bridge.policy import wording
 from bridge.policy.view import House
 from bridge.ports import Homeserver, Store
-from bridge.rooms.speak import Speaker, Watch
+from bridge.rooms.send import Watch
+from bridge.rooms.speak import Speaker
 
 _INVITE_SETTLES_MS: Final = 15_000
 _BEFORE_DECLINING_MS: Final = 2_000
@@ -65,9 +66,9 @@ class Performer:
                 assert isinstance(event, Message)
                 return await self._speaker.answer(lease, room, decision, event, watch)
             case Say():
-                return await self._say(lease, room, decision)
+                return await self._say(lease, room, decision, watch)
             case Acknowledge():
-                return await self._acknowledge(lease, room, decision)
+                return await self._acknowledge(lease, room, decision, watch)
             case Join():
                 return await self._join(lease, room, event, decision)
             case Leave():
@@ -97,7 +98,7 @@ class Performer:
                 assert_never(decision)
         return room
 
-    async def _say(self, lease: Lease, room: Room, say: Say) -> Room:
+    async def _say(self, lease: Lease, room: Room, say: Say, watch: Watch) -> Room:
         notice = SendText(
             text=wording.sentence(say.sentence, say.language, **dict(say.values)),
             is_notice=True,
@@ -105,12 +106,17 @@ class Performer:
             thread_root=say.thread_root,
         )
         puppet = self._puppet(say.puppet_id)
-        await self._speaker.say(lease, room, puppet, say.cause_id, say.ordinal, notice, say.reason)
-        if say.sentence in _DISCLOSURES and say.puppet_id not in room.disclosed:
+        was_posted = await self._speaker.say(
+            lease, room, puppet, say.cause_id, say.ordinal, notice, say.reason, watch
+        )
+        is_disclosure = was_posted and say.sentence in _DISCLOSURES
+        if is_disclosure and say.puppet_id not in room.disclosed:
             return replace(room, disclosed=(*room.disclosed, say.puppet_id))
         return room
 
-    async def _acknowledge(self, lease: Lease, room: Room, decision: Acknowledge) -> Room:
+    async def _acknowledge(
+        self, lease: Lease, room: Room, decision: Acknowledge, watch: Watch
+    ) -> Room:
         await self._speaker.say(
             lease,
             room,
@@ -119,6 +125,7 @@ class Performer:
             "r",
             React(target=decision.cause_id, key=decision.key),
             decision.reason,
+            watch,
         )
         return room
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Literal
 
 from bridge import log, metrics
 from bridge.clock import Clock
@@ -13,13 +13,19 @@ from bridge.domain.history import Said
 from bridge.domain.ids import EventId
 from bridge.domain.lease import Lease
 from bridge.domain.persona import Puppet
-from bridge.errors import RateLimited, Refused, Unreachable
+from bridge.errors import BridgeError, RateLimited, Refused, Unreachable
 from bridge.ports import Homeserver, Outbox
 
 HOMESERVER_MEMORY_MS: Final = 20 * 3_600_000
 """Synapse recognises a repeated transaction id of a device for 24 h; later it would double."""
 
 _MAX_RATE_LIMIT_WAITS: Final = 20
+
+Outcome = Literal["done", "dropped", "failed"]
+"""What becomes of a turn whose effects were sent: all of them, or pointless, or refused."""
+
+Watch = Callable[[], Awaitable[str | None]]
+"""Looks at the mailbox: a reason why what is under way has become pointless, or None."""
 
 
 class Sender:
@@ -41,53 +47,64 @@ class Sender:
         self._check_lease = check_lease
         self._log = log.get("rooms.send")
 
-    async def send_all(self, lease: Lease, rows: Sequence[Planned]) -> bool:
-        """Send what is still planned, in order; True when every row is on the homeserver.
+    async def send_all(self, lease: Lease, rows: Sequence[Planned], watch: Watch) -> Outcome:
+        """Send what is still planned of one turn, in order.
 
         Safe to repeat: the same transaction id again gives the same event. When one can never be
-        sent, it and the rest are abandoned. Raises Unreachable when the homeserver is away, and
-        LeaseLost.
+        sent, or `watch` has a reason against it, it and the rest are abandoned. Raises Unreachable
+        when the homeserver is away, and LeaseLost.
         """
-        is_complete = True
+        outcome: Outcome = "done"
         for row in rows:
-            if row.state != "planned":
-                is_complete = is_complete and row.state != "abandoned"
-            elif not is_complete:
-                await self._outbox.abandon(lease, row.txn_id, problem="an earlier part failed")
-            else:
-                is_complete = await self._send(lease, row)
-        return is_complete
+            if row.state == "abandoned":
+                outcome = "failed"
+            elif row.state == "planned" and outcome == "done":
+                outcome = await self._send(lease, row, watch)
+            elif row.state == "planned":
+                await self._outbox.abandon(
+                    lease, row.txn_id, problem="an earlier part was not sent"
+                )
+        return outcome
 
-    async def _send(self, lease: Lease, row: Planned) -> bool:
+    async def _send(self, lease: Lease, row: Planned, watch: Watch) -> Outcome:
         puppet = self._cast.by_id(row.puppet_id)
         if puppet is None:
             return await self._give_up(lease, row, "the puppet is no longer enabled")
         if self._clock.now() - row.planned_at > HOMESERVER_MEMORY_MS:
             return await self._give_up(lease, row, "too old to be sent without doubling")
-        try:
-            event_id = await self._send_within_limits(puppet, row)
-        except Refused as refusal:
-            return await self._give_up(lease, row, refusal.errcode or str(refusal.status))
-        await self._outbox.mark_sent(
-            lease, row.txn_id, event_id, self._as_said(puppet, row, event_id)
-        )
-        metrics.SENDS.labels(kind=row.effect.kind, outcome="sent").inc()
-        return True
-
-    async def _send_within_limits(self, puppet: Puppet, row: Planned) -> EventId:
         for _ in range(_MAX_RATE_LIMIT_WAITS):
+            if reason := await watch():
+                await self._give_up(lease, row, reason)
+                return "dropped"
             self._check_lease()
             try:
-                return await self._homeserver.send(puppet, row.room_id, row.effect, row.txn_id)
+                event_id = await self._homeserver.send(puppet, row.room_id, row.effect, row.txn_id)
             except RateLimited as limit:
                 await self._clock.sleep(limit.retry_after_ms / 1000)
+            except Refused as refusal:
+                return await self._give_up(lease, row, refusal.errcode or str(refusal.status))
+            except BridgeError:
+                raise
+            except Exception as error:  # what cannot even be rendered would block the room for ever
+                self._log.exception("effect_crashed", turn=row.turn_id, kind=row.effect.kind)
+                return await self._give_up(lease, row, type(error).__name__)
+            else:
+                return await self._note_sent(lease, puppet, row, event_id)
         raise Unreachable("the homeserver keeps asking to wait")
 
-    async def _give_up(self, lease: Lease, row: Planned, problem: str) -> bool:
+    async def _note_sent(
+        self, lease: Lease, puppet: Puppet, row: Planned, event_id: EventId
+    ) -> Outcome:
+        said = self._as_said(puppet, row, event_id)
+        await self._outbox.mark_sent(lease, row.txn_id, event_id, said)
+        metrics.SENDS.labels(kind=row.effect.kind, outcome="sent").inc()
+        return "done"
+
+    async def _give_up(self, lease: Lease, row: Planned, problem: str) -> Outcome:
         self._log.warning("effect_abandoned", turn=row.turn_id, kind=row.effect.kind, why=problem)
         metrics.SENDS.labels(kind=row.effect.kind, outcome="abandoned").inc()
         await self._outbox.abandon(lease, row.txn_id, problem=problem)
-        return False
+        return "failed"
 
     def _as_said(self, puppet: Puppet, row: Planned, event_id: EventId) -> Said | None:
         if not isinstance(row.effect, SendText):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from typing import Final
@@ -18,7 +17,7 @@ from bridge.domain.lease import Lease
 from bridge.domain.persona import Puppet
 from bridge.domain.prompt import Finished, Prompt, TextDelta
 from bridge.domain.room import Room
-from bridge.domain.turn import Turn, TurnState
+from bridge.domain.turn import OPEN, Turn, TurnState
 from bridge.errors import EngineBroken, EngineError, HomeserverError
 from bridge.policy import language, wording
 from bridge.policy.context import build_prompt, next_window, secrets_of
@@ -26,16 +25,13 @@ from bridge.policy.pacing import split
 from bridge.policy.trust import clean_reply
 from bridge.policy.view import House
 from bridge.ports import Engine, Homeserver, Store
-from bridge.rooms.send import Sender
+from bridge.rooms.send import Sender, Watch
 
 PART_BYTES: Final = 6_000
 """Markdown of one message. HTML and JSON escaping can grow it eightfold; an event holds 64 KiB."""
 
 _WATCH_S: Final = 0.25
 _TYPING_RENEWAL_S: Final = 20.0
-
-Watch = Callable[[], Awaitable[str | None]]
-"""Looks at the mailbox: a reason to cancel the turn under way, or None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +43,19 @@ class _Reply:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Cancelled:
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Speech:
+    """A turn with all it takes."""
+
+    lease: Lease
+    turn: Turn
+    puppet: Puppet
+    room: Room
+    answer: Answer
+    cause: Message
+    watch: Watch
 
 
 class Speaker:
@@ -89,13 +98,19 @@ class Speaker:
                 started_at=self._clock.now(),
             ),
         )
+        if turn.state == "speaking":
+            await self._perform(lease, turn, [], watch, then="done")
         if turn.state != "thinking":
             return room
         typing = asyncio.create_task(self._attend(puppet, room, cause.event_id), name="typing")
         try:
             prompt, authors, room = await self._prompt(room, puppet, cause)
             outcome = await self._think(prompt, room, watch)
-            await self._conclude(lease, turn, puppet, room, answer, cause, authors, outcome)
+            speech = _Speech(
+                lease=lease, turn=turn, puppet=puppet, room=room, answer=answer, cause=cause,
+                watch=watch,
+            )  # fmt: skip
+            await self._conclude(speech, authors, outcome)
         finally:
             typing.cancel()
             await asyncio.gather(typing, return_exceptions=True)
@@ -104,9 +119,12 @@ class Speaker:
 
     async def say(
         self, lease: Lease, room: Room, puppet: Puppet, cause_id: EventId, ordinal: str,
-        effect: Effect, reason: str,
-    ) -> None:  # fmt: skip
-        """Plan and send one effect that needs no thinking. Saying it again changes nothing."""
+        effect: Effect, reason: str, watch: Watch,
+    ) -> bool:  # fmt: skip
+        """Plan and send one effect that needs no thinking. Saying it again changes nothing.
+
+        Returns whether it was posted. Raises Unreachable and LeaseLost.
+        """
         own_cause = EventId(f"{cause_id}#{ordinal}")
         turn = await self._store.turns.open(
             lease,
@@ -119,8 +137,9 @@ class Speaker:
                 started_at=self._clock.now(),
             ),
         )
-        if turn.state == "thinking":
-            await self._perform(lease, turn, [(ordinal, effect)], then="done")
+        if turn.state in OPEN:
+            return await self._perform(lease, turn, [(ordinal, effect)], watch, then="done")
+        return turn.state == "done"
 
     async def _prompt(
         self, room: Room, puppet: Puppet, cause: Message
@@ -134,7 +153,7 @@ class Speaker:
         said = [line for line in said if line.seq >= window_from]
         stored_cause = await history.get(cause.event_id)
         if stored_cause is None:
-            raise EngineBroken("the question has gone from the history")
+            raise LookupError("the question is not in the history")
         return (
             build_prompt(
                 house=self._house, room=room, puppet=puppet, said=said, cause=stored_cause
@@ -183,12 +202,15 @@ class Speaker:
                 return reason
 
     async def _conclude(
-        self, lease: Lease, turn: Turn, puppet: Puppet, room: Room, answer: Answer,
-        cause: Message, authors: frozenset[str], outcome: _Reply | _Cancelled | EngineError,
-    ) -> None:  # fmt: skip
+        self,
+        speech: _Speech,
+        authors: frozenset[str],
+        outcome: _Reply | _Cancelled | EngineError,
+    ) -> None:
+        turn = speech.turn
         match outcome:
             case _Cancelled():
-                await self._store.turns.move(lease, turn.turn_id, "dropped")
+                await self._store.turns.move(speech.lease, turn.turn_id, "dropped")
                 metrics.TURNS.labels(outcome="dropped").inc()
                 self._log.info("turn_dropped", turn=turn.turn_id, why=outcome.reason)
             case EngineError():
@@ -196,16 +218,16 @@ class Speaker:
                 self._log.warning(
                     "engine_failed", turn=turn.turn_id, code=outcome.code, problem=str(outcome)
                 )
-                await self._apologise(lease, turn, room, answer, cause, outcome.code)
+                await self._apologise(speech, outcome.code)
             case _Reply():
                 await self._record_use(turn, outcome.finished)
-                text = self._clean(puppet, authors, outcome)
+                text = self._clean(speech.puppet, authors, outcome)
                 if text:
-                    effects = self._parts(text, answer, cause, outcome.finished.model)
-                    await self._perform(lease, turn, effects, then="done")
+                    effects = self._parts(speech, text, outcome.finished.model)
+                    await self._perform(speech.lease, turn, effects, speech.watch, then="done")
                 else:
                     self._log.warning("reply_empty", turn=turn.turn_id)
-                    await self._apologise(lease, turn, room, answer, cause, "empty_reply")
+                    await self._apologise(speech, "empty_reply")
 
     async def _record_use(self, turn: Turn, finished: Finished) -> None:
         metrics.ENGINE_TOKENS.labels(direction="prompt").inc(finished.prompt_tokens)
@@ -232,9 +254,8 @@ class Speaker:
             was_cut=reply.finished.reason == "length",
         )
 
-    def _parts(
-        self, text: str, answer: Answer, cause: Message, model: str
-    ) -> list[tuple[str, Effect]]:
+    def _parts(self, speech: _Speech, text: str, model: str) -> list[tuple[str, Effect]]:
+        answer, cause = speech.answer, speech.cause
         is_late = self._clock.now() - cause.received_at > self._house.limits.late_answer_ms
         whole = SendText(
             text=text,
@@ -256,27 +277,29 @@ class Speaker:
             *((f"s{n}", replace(whole, text=part)) for n, part in enumerate(rest, start=1)),
         ]
 
-    async def _apologise(
-        self, lease: Lease, turn: Turn, room: Room, answer: Answer, cause: Message, key: str
-    ) -> None:
-        spoken = language.guess(cause.text) or room.language or self._house.language
+    async def _apologise(self, speech: _Speech, key: str) -> None:
+        cause = speech.cause
+        spoken = language.guess(cause.text) or speech.room.language or self._house.language
         notice = SendText(
             text=wording.sentence(key, spoken),
             is_notice=True,
             reply_to=cause.event_id,
-            thread_root=answer.thread_root,
+            thread_root=speech.answer.thread_root,
         )
-        await self._perform(lease, turn, [("e", notice)], then="failed")
+        await self._perform(speech.lease, speech.turn, [("e", notice)], speech.watch, then="failed")
 
     async def _perform(
-        self, lease: Lease, turn: Turn, effects: list[tuple[str, Effect]], *, then: TurnState
-    ) -> None:
+        self, lease: Lease, turn: Turn, effects: list[tuple[str, Effect]], watch: Watch, *,
+        then: TurnState,
+    ) -> bool:  # fmt: skip
+        """Plan and send, in this order; returns whether all is on the homeserver."""
         rows = await self._store.outbox.plan(lease, turn, effects)
-        is_complete = await self._sender.send_all(lease, rows)
-        outcome: TurnState = then if is_complete else "failed"
+        sent = await self._sender.send_all(lease, rows, watch)
+        outcome: TurnState = then if sent == "done" else sent
         await self._store.turns.move(lease, turn.turn_id, outcome)
         metrics.TURNS.labels(outcome=outcome).inc()
         metrics.TURN_SECONDS.observe((self._clock.now() - turn.started_at) / 1000)
+        return sent == "done"
 
     async def _attend(self, puppet: Puppet, room: Room, cause_id: EventId) -> None:
         """Show that the message was seen and that an answer is coming, until cancelled."""

@@ -39,13 +39,22 @@ class Rooms:
                 """
             )
 
-    async def count_invites(self, inviter: UserId, since: int) -> int:
-        """Invites by this person that were accepted since then (unix ms)."""
+    async def count_invites(
+        self, inviter: UserId, since: int, *, apart_from: EventId | None = None
+    ) -> int:
+        """Other invites by this person that were accepted since then (unix ms).
+
+        Apart from the one in hand: it is counted before it is handled, if we died in between.
+        """
         async with self._database.reading() as connection:
             return await connection.fetchval(
-                "SELECT COUNT(*) FROM invite WHERE inviter = $1 AND accepted_at >= $2",
+                """
+                SELECT COUNT(*) FROM invite
+                WHERE inviter = $1 AND accepted_at >= $2 AND event_id <> $3
+                """,
                 inviter,
                 since,
+                apart_from or "",
             )
 
     async def note_invite(self, lease: Lease, inviter: UserId, event_id: EventId) -> None:
