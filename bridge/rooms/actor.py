@@ -143,8 +143,9 @@ class Actor:
         view = View(house=self._house, room=room, before=room, said=said)
         try:
             return interrupts(view, puppet_id, cause.event_id, later)
-        except Exception:  # its own turn will come; it must not spoil that of the cause
-            self._log.exception("event_not_understood", event_id=later.event_id)
+        except Exception as error:  # its own turn will come; it must not spoil that of the cause
+            problem = type(error).__name__
+            self._log.debug("event_not_understood", event_id=later.event_id, problem=problem)
             return None
 
     async def _with_state(self, before: Room, room: Room, event: RoomEvent) -> Room:

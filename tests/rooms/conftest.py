@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_asyncio
 
 from bridge.app import assemble
@@ -21,10 +21,11 @@ from bridge.matrix.ingest import Ingest
 from bridge.matrix.simulated import SimulatedHomeserver
 from bridge.policy.view import House
 from bridge.rooms.dispatcher import Dispatcher
+from bridge.store.database import Connection
 from bridge.store.store import Store, open_store
-from tests.lab.stores import clock, sqlite_url
+from tests.lab.stores import clock, database_url, postgres
 
-__all__ = ["clock", "world"]
+__all__ = ["clock", "database_url", "postgres", "world"]
 
 ALICE = UserId("@alice:home.example")
 BOB = UserId("@bob:home.example")
@@ -107,15 +108,38 @@ class World:
                 await self._running
             self._running = None
 
+    async def is_owned(self, room_id: RoomId) -> bool:
+        async with self.store.database.reading() as connection:
+            owner = await connection.fetchval(
+                "SELECT owner FROM mailbox WHERE room_id = $1", room_id
+            )
+        return owner is not None
+
+    async def turn_states(self) -> list[str]:
+        """States of the turns that think, the oldest first."""
+        async with self.store.database.reading() as connection:
+            rows = await connection.fetch(
+                "SELECT state FROM turn WHERE cause_id NOT LIKE '%#%' ORDER BY started_at"
+            )
+        return [row["state"] for row in rows]
+
+    async def figure(self, sql: str) -> int:
+        async with self.store.database.reading() as connection:
+            return await connection.fetchval(sql)
+
     async def settle(self) -> None:
         await self.clock.settle(self._is_busy)
         assert self._running is None or not self._running.done(), self._running
 
     async def pass_s(self, seconds: float) -> None:
+        await self.let_pass_s(seconds)
+        await self.settle()
+
+    async def let_pass_s(self, seconds: float) -> None:
+        """As `pass_s`, also when the dispatcher has come to its end."""
         until = self.clock.now() + round(seconds * 1000)
         while self.clock.now() < until:
             await self.clock.advance_to(min(until, self.clock.now() + 250), self._is_busy)
-        await self.settle()
 
     async def lounge(self, *puppets: Puppet) -> RoomId:
         """A room with Alice and these puppets, disclosures made."""
@@ -148,9 +172,15 @@ class World:
 
 
 @pytest_asyncio.fixture
-async def world(tmp_path: Path, clock: FakeClock) -> AsyncIterator[World]:
-    # On SQLite, which lives by the fake clock; tests/store and tests/e2e run on both databases.
-    store = await open_store(sqlite_url(tmp_path), clock)
+async def world(
+    database_url: str, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[World]:
+    async def now(_: Connection) -> int:
+        return clock.now()
+
+    # PostgreSQL would go by its server's clock; here both databases live by the fake one.
+    monkeypatch.setattr(Connection, "now", now)
+    store = await open_store(database_url, clock)
     made = World(store, clock)
     await made.rise()
     try:

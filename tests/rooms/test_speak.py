@@ -1,10 +1,19 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from bridge.domain.vendor import AI_KEY
 from bridge.errors import Refused, Unreachable
+from tests.lab.stores import sqlite_url
 from tests.rooms.conftest import ALICE, BOB, LUNA, NOVA, World
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    """What is said doesn't depend on the kind of database."""
+    return sqlite_url(tmp_path)
 
 
 async def test_an_answer_is_one_reply_that_mentions_nobody(world: World) -> None:

@@ -1,0 +1,194 @@
+"""One room's trouble is no other's, and no room is ever kept for nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from bridge.app import WORKER_ID
+from bridge.domain.lease import Lease
+from bridge.errors import DatabaseError, LeaseLost
+from bridge.rooms import actor
+from tests.rooms.conftest import ALICE, BOB, LUNA, World
+
+WORKERS = "SELECT COUNT(*) FROM worker"
+
+
+async def away(*_: object, **__: object) -> Any:
+    raise DatabaseError("the database is away")
+
+
+@pytest.mark.parametrize("call", ["claim", "beat", "release", "take", "next_wake"])
+async def test_a_database_that_is_away_for_a_while_stops_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    room_id = await world.lounge()
+    with monkeypatch.context() as patch:
+        patch.setattr(world.store.mailbox, call, away)
+        await world.ask(room_id, "Luna, hello?")
+        await world.pass_s(6)
+    await world.pass_s(10)
+    again = await world.ask(room_id, "Luna, and now?")
+    await world.pass_s(2)
+    assert len(world.said(room_id, again)) == 1
+    assert not await world.is_owned(room_id)
+
+
+async def test_a_database_that_is_away_for_longer_than_the_lease_begins_a_new_life(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room_id = await world.lounge()
+    with monkeypatch.context() as patch:
+        for call in ("claim", "beat", "release", "take", "next_wake", "retire_worker"):
+            patch.setattr(world.store.mailbox, call, away)
+        asked = await world.ask(room_id, "Luna, hello?")
+        await world.pass_s(40)
+    await world.pass_s(5)
+    assert len(world.said(room_id, asked)) == 1
+
+
+async def test_nothing_is_sent_when_the_lease_may_end_first_and_the_room_is_given_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room_id = await world.lounge()
+    world.engine.state = "slow"
+    with monkeypatch.context() as patch:
+        patch.setattr(world.store.mailbox, "beat", away)
+        asked = await world.ask(room_id, "Luna, hello?")
+        # The answer is there after 8 s; the lease, last renewed before, ends after 10 at most.
+        await world.pass_s(8.3)
+        assert await world.figure("SELECT COUNT(*) FROM outbox WHERE state = 'planned'") == 1
+        assert world.said(room_id, asked) == []
+    await world.pass_s(5)
+    assert len(world.said(room_id, asked)) == 1
+    assert len(world.engine.prompts) == 1
+    assert not await world.is_owned(room_id)
+
+
+async def test_a_room_that_another_worker_took_is_dropped_silently(world: World) -> None:
+    room_id = await world.lounge()
+    world.engine.state = "slow"
+    asked = await world.ask(room_id, "Luna, hello?")
+    async with world.store.database.transaction() as connection:
+        await connection.execute(
+            "UPDATE mailbox SET epoch = epoch + 1, owner = 'other' WHERE room_id = $1", room_id
+        )
+        await connection.execute(
+            "INSERT INTO worker (worker_id, lease_until_at, started_at) VALUES ('other', $1, $1)",
+            world.clock.now() + 20_000,
+        )
+    await world.pass_s(15)
+    assert world.said(room_id, asked) == []
+    assert await world.figure("SELECT COUNT(*) FROM outbox WHERE state = 'planned'") == 0
+    await world.pass_s(20)
+    assert len(world.said(room_id, asked)) == 1
+
+
+async def test_a_room_that_crashes_or_hangs_stops_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crashing, hanging, well = await world.lounge(), await world.lounge(), await world.lounge()
+    get = world.store.rooms.get
+
+    async def troubled(room_id: Any) -> Any:
+        if room_id == crashing:
+            raise ZeroDivisionError
+        if room_id == hanging:
+            await asyncio.Event().wait()
+        return await get(room_id)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.store.rooms, "get", troubled)
+        first = await world.ask(crashing, "Luna, hello?")
+        await world.ask(hanging, "Luna, hello?")
+        asked = await world.ask(well, "Luna, hello?")
+        await world.pass_s(5)
+        assert len(world.said(well, asked)) == 1
+    await world.pass_s(31)
+    assert len(world.said(crashing, first)) == 1
+
+
+async def test_a_room_may_end_within_the_grace_of_a_handover(world: World) -> None:
+    room_id = await world.lounge()
+    world.engine.state = "slow"
+    asked = await world.ask(room_id, "Luna, hello?")
+    assert world.dispatcher is not None
+    handing_over = asyncio.create_task(world.dispatcher.hand_over(grace_s=30))
+    await world.let_pass_s(9)
+    await handing_over
+    assert len(world.said(room_id, asked)) == 1
+    assert await world.figure(WORKERS) == 0
+
+
+async def test_after_a_handover_no_beat_brings_the_worker_back_and_nothing_is_claimed(
+    world: World,
+) -> None:
+    room_id = await world.lounge()
+    world.engine.state = "slow"
+    asked = await world.ask(room_id, "Luna, hello?")
+    assert world.dispatcher is not None
+    await world.dispatcher.hand_over(grace_s=0.01)
+    assert world.homeserver.typing[-1] == (LUNA.user_id, room_id, False)
+    await world.homeserver.say(room_id, BOB, "anybody?")
+    await world.let_pass_s(20)
+    assert await world.figure(WORKERS) == 0
+    assert not await world.is_owned(room_id)
+    assert world.said(room_id, asked) == []
+
+
+async def test_a_handover_without_a_database_ends_all_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert world.dispatcher is not None
+    monkeypatch.setattr(world.store.mailbox, "retire_worker", away)
+    await world.dispatcher.hand_over(grace_s=0.01)
+    monkeypatch.undo()
+
+
+async def test_writes_of_an_outdated_lease_are_refused(world: World) -> None:
+    room_id = await world.lounge()
+    room = await world.store.rooms.get(room_id)
+    world.engine.state = "slow"
+    await world.ask(room_id, "Luna, hello?")
+    outdated = Lease(room_id=room_id, worker_id=WORKER_ID, epoch=1, arrivals=1)
+    with pytest.raises(LeaseLost):
+        await world.store.rooms.put(outdated, room)
+
+
+async def test_a_poison_event_leaves_the_room_unwritable_until_its_state_is_read_anew(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event that nobody could handle may have been the one that turned encryption on."""
+    room_id = await world.lounge()
+    decide = actor.decide
+
+    def crash(view: Any, event: Any, now: int) -> Any:
+        if event.kind == "state":
+            raise ZeroDivisionError
+        return decide(view, event, now)
+
+    monkeypatch.setattr(actor, "decide", crash)
+    before = len(world.said(room_id))
+    await world.homeserver.state(room_id, ALICE, "m.room.encryption", {"algorithm": "m.megolm"})
+    await world.ask(room_id, "Luna, hello?")
+    await world.pass_s(5)
+    assert len(world.said(room_id)) == before
+
+
+async def test_a_poison_event_behind_a_question_does_not_spoil_its_answer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room_id = await world.lounge()
+
+    def crash(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(actor, "interrupts", crash)
+    world.engine.state = "slow"
+    asked = await world.ask(room_id, "Luna, hello?")
+    await world.ask(room_id, "poison", BOB)
+    await world.pass_s(10)
+    assert len(world.said(room_id, asked)) == 1
+    assert len(world.engine.prompts) == 1
