@@ -37,6 +37,7 @@ from bridge.rooms.send import Sender
 from bridge.rooms.speak import Speaker
 from bridge.settings import Settings
 from bridge.store.inspect import figures
+from bridge.store.sole import sole_use
 from bridge.store.store import Store, open_store
 
 WORKER_ID: Final = WorkerId("main")
@@ -290,6 +291,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
     clock = clock or SystemClock()
     registration = load_registration(settings.appservice.registration)
     async with AsyncExitStack() as stack:
+        stack.enter_context(sole_use(settings.database.url))
         store = await open_store(settings.database.url, clock)
         stack.push_async_callback(store.close)
         engine = build_engine(settings, clock)

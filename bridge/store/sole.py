@@ -1,0 +1,46 @@
+"""One bridge on one SQLite file: a second would take the first one's rooms."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from bridge.errors import DatabaseError
+from bridge.store.address import sqlite_path
+
+
+@contextmanager
+def sole_use(url: str) -> Generator[None]:
+    """Keep other bridges off the file of an SQLite address; nothing for another database.
+
+    The lock is the operating system's: it ends with the process, however that ends. Raises
+    DatabaseError when another bridge has it.
+    """
+    if not url.lower().startswith("sqlite:"):
+        yield
+        return
+    path = sqlite_path(url) + ".lock"
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise DatabaseError(
+            f"{path} cannot be written ({error.strerror}). Let the bridge's user write to its "
+            "folder, or set database.url to another place."
+        ) from error
+    try:
+        _lock(handle, sqlite_path(url))
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, path: str) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise DatabaseError(
+            f"Another bridge is running on {path}. Stop it first, or give this one a database of "
+            "its own (database.url)."
+        ) from None
