@@ -26,11 +26,11 @@ def main(files: list[Path], *, as_json: bool) -> int:
     for path in files:
         try:
             scenario = load(path)
+            played = asyncio.run(play(scenario))
         except ScenarioError as error:
             Console(stderr=True).print(escape(str(error)), style="red", soft_wrap=True)
             status = 2
             continue
-        played = asyncio.run(play(scenario))
         failures = failures_of(scenario, played)
         if as_json:
             print(json.dumps(as_object(path, scenario, played, failures), ensure_ascii=False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -150,18 +151,60 @@ class Scenario(Part):
     until: float | None = Field(default=None, ge=0)
     expect: ExpectPart = ExpectPart()
 
-    @model_validator(mode="after")
-    def _names_only_what_exists(self) -> Scenario:
-        known = {p.name for p in self.people} | {p.name for p in self.puppets} | set(self.bots)
-        for number, message in enumerate(self.messages, start=1):
-            named = {message.sender, *message.mentions} | ({message.of} if message.of else set())
-            if unknown := named - known - {"@room"}:
-                raise ValueError(f"message {number} names {sorted(unknown)}, who is not there")
-            for key in ("reply_to", "thread", "edit_of", "redacts", "to"):
-                target = getattr(message, key)
-                if isinstance(target, int) and not 1 <= target <= len(self.messages):
-                    raise ValueError(f"message {number}: `{key}: {target}` is no message")
-        return self
+
+Location = tuple[int | str, ...]
+
+
+def _problems_of(scenario: Scenario) -> Iterator[tuple[Location, str]]:
+    """Where the parts of a conversation don't fit together."""
+    puppets = {p.name for p in scenario.puppets}
+    known = {p.name for p in scenario.people} | puppets | set(scenario.bots)
+    for index, message in enumerate(scenario.messages):
+        named = {message.sender, *message.mentions} | ({message.of} if message.of else set[str]())
+        for name in sorted(named - known - {"@room"}):
+            yield ("messages", index), f"{name} is not there"
+        for key in ("reply_to", "thread", "edit_of", "redacts", "to"):
+            if problem := _problem_of_target(scenario, index, getattr(message, key), puppets):
+                yield ("messages", index, key), problem
+    for where, number in _numbers_in(scenario):
+        if not 1 <= number <= len(scenario.messages):
+            yield where, "there is no such message"
+    for where, name in _puppets_in(scenario):
+        if name not in puppets:
+            yield where, f"{name} is no puppet"
+
+
+def _numbers_in(scenario: Scenario) -> Iterator[tuple[Location, int]]:
+    for key in ("answers", "reasons", "text", "prompt"):
+        for number in getattr(scenario.expect, key):
+            yield ("expect", key, number), number
+    for number in scenario.engine:
+        yield ("engine", number), number
+
+
+def _puppets_in(scenario: Scenario) -> Iterator[tuple[Location, str]]:
+    for number, answers in scenario.expect.answers.items():
+        for expected in answers if isinstance(answers, tuple) else ():
+            yield ("expect", "answers", number), expected.puppet
+    for key in ("says", "gate"):
+        for name in getattr(scenario, key):
+            yield (key, name), name
+
+
+def _problem_of_target(
+    scenario: Scenario, index: int, target: int | str | None, puppets: set[str]
+) -> str | None:
+    match target:
+        case None:
+            return None
+        case str():
+            return None if target in puppets else f"{target} is no puppet"
+        case _ if not 1 <= target <= len(scenario.messages):
+            return f"{target} is no message"
+        case _:
+            theirs, ours = scenario.messages[target - 1], scenario.messages[index]
+            has_come = (theirs.arrives_at, target - 1) < (ours.arrives_at, index)
+            return None if has_come else f"message {target} has not come yet"
 
 
 def load(path: Path) -> Scenario:
@@ -179,14 +222,20 @@ def load(path: Path) -> Scenario:
     if not isinstance(tree, dict):
         raise ScenarioError(f"{path}:1: not a conversation: it needs name, people, messages, …")
     try:
-        return Scenario.model_validate(tree)
+        scenario = Scenario.model_validate(tree)
     except ValidationError as error:
-        problems = [
-            f"{path}:{_line_of(tree, problem['loc'])}: "
-            f"{'.'.join(str(step) for step in problem['loc']) or 'file'}: {problem['msg']}"
-            for problem in error.errors()
-        ]
-        raise ScenarioError("\n".join(problems)) from error
+        problems = [(problem["loc"], problem["msg"]) for problem in error.errors()]
+        raise ScenarioError(_sentences(path, tree, problems)) from error
+    if found := list(_problems_of(scenario)):
+        raise ScenarioError(_sentences(path, tree, found))
+    return scenario
+
+
+def _sentences(path: Path, tree: object, problems: Iterable[tuple[Location, str]]) -> str:
+    return "\n".join(
+        f"{path}:{_line_of(tree, where)}: {'.'.join(map(str, where)) or 'file'}: {what}"
+        for where, what in problems
+    )
 
 
 def _line_of(tree: object, location: tuple[int | str, ...]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -15,8 +15,9 @@ from bridge.domain.access import Access, Limits, Rule
 from bridge.domain.cast import Cast
 from bridge.domain.ids import DeviceId, EventId, PuppetId, RoomId, UserId
 from bridge.domain.persona import Persona, Puppet, PuppetRecord
-from bridge.domain.vendor import AI_KEY
+from bridge.domain.vendor import AI_KEY, TXN_KEY
 from bridge.engine.scripted import ScriptedEngine
+from bridge.errors import ScenarioError
 from bridge.matrix.ingest import Ingest
 from bridge.matrix.simulated import SimulatedHomeserver
 from bridge.policy.view import House
@@ -145,9 +146,7 @@ class Stage:
         before = self._engine.state
         if message.restart == "during":
             self._engine.state = "slow"
-        event_id = await self._post(message)
-        if event_id:
-            self._events[number] = event_id
+        self._events[number] = await self._post(message)
         await self._settle()
         if message.restart == "during":
             await self._until(self._clock.now() + round(_DURING_S * 1000))
@@ -155,13 +154,15 @@ class Stage:
             self._engine.state = before
             await self._rise()
 
-    async def _post(self, message: MessagePart) -> EventId | None:
+    async def _post(self, message: MessagePart) -> EventId:
         homeserver, room = self._homeserver, self._room_id
         sender = self._user(message.sender)
         sent_at = self._at(message.at)
+        if message.event == "power":
+            powers = {"users": {self._user(message.of): message.power}}
+            return await homeserver.state(room, sender, "m.room.power_levels", powers)
         if message.event:
-            await self._change_membership(message, sender)
-            return None
+            return await self._change_membership(message, sender)
         if message.redacts is not None:
             return await homeserver.redact(
                 room, sender, self._events[message.redacts], sent_at=sent_at
@@ -186,13 +187,11 @@ class Stage:
             sent_at=sent_at,
         )
 
-    async def _change_membership(self, message: MessagePart, sender: UserId) -> None:
+    async def _change_membership(self, message: MessagePart, sender: UserId) -> EventId:
         user_id = self._user(message.of)
-        if message.event == "power":
-            return
         membership = {"join": "join", "ban": "ban"}.get(message.event or "", "leave")
         person = next((p for p in self._scenario.people if p.name == message.of), None)
-        await self._homeserver.member(
+        return await self._homeserver.member(
             self._room_id,
             sender=sender,
             user_id=user_id,
@@ -205,11 +204,10 @@ class Stage:
         if isinstance(which, int):
             return self._events[which]
         user_id = self._user(which)
-        return next(
-            event["event_id"]
-            for event in reversed(self._homeserver.timeline(self._room_id))
-            if event["sender"] == user_id and event["type"] == "m.room.message"
-        )
+        for event in reversed(self._homeserver.timeline(self._room_id)):
+            if event["sender"] == user_id and event["type"] == "m.room.message":
+                return event["event_id"]
+        raise ScenarioError(f"{which} has said nothing that could be meant")
 
     def _at(self, seconds: float) -> int:
         return self._start_ms + round(seconds * 1000)
@@ -318,10 +316,15 @@ class Stage:
         for prompt in self._engine.prompts:
             number = numbers.get(EventId(prompt.scene.cause_id), 0)
             played.prompts.setdefault(number, []).append(f"{prompt.system}\n{prompt.user}")
+        turns: dict[str, Reply] = {}
         for event in self._homeserver.timeline(self._room_id)[self._after_set_up :]:
-            if reply := self._as_reply(event, numbers, played.reasons):
-                played.replies.append(reply)
-        played.ai_messages = sum(1 for reply in played.replies if reply.kind == "text")
+            if part := self._as_reply(event, numbers, played.reasons):
+                played.ai_messages += part.kind == "text"
+                # The further parts of a long answer refer to nothing: they belong to the first.
+                turn = str(event["content"].get(TXN_KEY) or event["event_id"]).partition(".")[0]
+                first = turns.get(turn)
+                turns[turn] = replace(first, text=f"{first.text}\n{part.text}") if first else part
+        played.replies = list(turns.values())
         return played
 
     def _as_reply(

@@ -10,6 +10,7 @@ import pytest
 
 from bridge.domain.ids import EventId, RoomId
 from bridge.errors import Refused, Unreachable
+from bridge.rooms.send import HOMESERVER_MEMORY_MS
 from tests.rooms.conftest import ALICE, BOB, LUNA, World
 
 UNSENT = "SELECT COUNT(*) FROM outbox WHERE state = 'planned'"
@@ -49,6 +50,25 @@ async def test_what_was_planned_is_sent_once_and_not_generated_again(world: Worl
     assert len(world.said(room_id, asked)) == 1
     assert len(world.engine.prompts) == 1
     assert await world.turn_states() == ["done"]
+
+
+async def test_what_was_planned_is_sent_also_when_the_question_is_old_by_then(
+    world: World,
+) -> None:
+    room_id, asked = await planned(world)
+    world.clock.shift(2 * world.house.limits.answer_age_ms)
+    await world.rise()
+    await world.pass_s(5)
+    assert len(world.said(room_id, asked)) == 1
+
+
+async def test_what_is_older_than_the_homeservers_memory_is_not_sent(world: World) -> None:
+    room_id, asked = await planned(world)
+    world.clock.shift(HOMESERVER_MEMORY_MS + 1)
+    await world.rise()
+    await world.pass_s(5)
+    assert world.said(room_id, asked) == []
+    assert await world.turn_states() == ["failed"]
 
 
 @pytest.mark.parametrize("how", ["encryption", "stop", "redaction", "kick"])
