@@ -76,7 +76,7 @@ def _on_arrival(view: View, event: Membership, puppet: Puppet) -> tuple[Decision
     if not room.has_joined(puppet.user_id):
         return (Silence(cause_id=event.event_id, reason=reasons.GONE_AGAIN),)
     if room.is_encrypted is None:
-        return (Silence(cause_id=event.event_id, reason=reasons.ENCRYPTION_UNKNOWN),)
+        return (leave(view, event, puppet, "encrypted_room", reasons.ENCRYPTION_UNKNOWN),)
     if room.is_encrypted:
         return leave_encrypted_room(view, event)
     if room.is_space:

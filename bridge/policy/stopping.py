@@ -18,7 +18,7 @@ _STOP_SIGN: Final = "🛑"
 STOP_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "en": (
         *("stop", "stop it", "stop that", "stop talking", "stop now", "be quiet", "quiet", "hush"),
-        *("shut up", "be silent", "silence", "shush"),
+        *("shut up", "be silent", "silence", "shush", "enough", "that's enough", "stop spamming"),
     ),
     "zh": (
         *(
@@ -34,7 +34,7 @@ STOP_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
             "别说话了",
         ),
         *("别讲了", "闭嘴", "住口", "安静", "安静点", "安静一下", "別說了", "別說話", "別講了"),
-        *("閉嘴", "安靜", "停下來", "不要说了", "不要說了"),
+        *("閉嘴", "安靜", "停下來", "不要说了", "不要說了", "停止说话", "停止說話", "不要说话"),
     ),
     "ja": (
         *("やめて", "やめろ", "やめ", "止めて", "止まって", "とまって", "ストップ", "静かに"),
@@ -47,6 +47,7 @@ STOP_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "es": (
         *("para", "para ya", "basta", "basta ya", "ya basta", "detente", "silencio", "cállate"),
         *("callate", "guarda silencio", "no hables más", "deja de hablar", "alto"),
+        *("deja de escribir", "cállate ya"),
     ),
     "ar": (
         *("توقف", "توقفي", "قف", "قفي", "اسكت", "اسكتي", "اصمت", "اصمتي", "كفى", "كف", "كفي"),
@@ -56,6 +57,7 @@ STOP_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
 """What means "stop" where it is all that is said."""
 
 _POLITE: Final = (
+    *("can you", "could you", "kannst du", "könntest du", "puedes", "podrías"),
     *("please", "pls", "plz", "now", "thanks", "thank you", "just", "bitte", "jetzt", "mal"),
     *("danke", "sofort", "por favor", "ahora", "ya", "gracias", "请", "請", "吧", "了", "一下"),
     *("谢谢", "謝謝", "马上", "ください", "下さい", "お願い", "お願いします", "ね", "よ"),
@@ -91,6 +93,11 @@ def is_stop(remainder: str) -> bool:
     if len(remainder) > _MAX_CHARS:
         return False
     words = _NO_WORD.sub(" ", remainder).strip()
+    # Politeness may stand inside the phrase: "sei bitte still".
+    return _is_stop(words) or " ".join(w for w in words.split() if w not in _FILLERS) in _STOPS
+
+
+def _is_stop(words: str) -> bool:
     has_stop = False
     at = 0
     while at < len(words):

@@ -15,6 +15,7 @@ from bridge.domain.lease import Arrival, Lease
 from bridge.domain.persona import Puppet
 from bridge.domain.room import Room, apply, refreshed
 from bridge.errors import BridgeError, LeaseLost, Refused
+from bridge.policy import language
 from bridge.policy.decide import decide, interrupts
 from bridge.policy.remember import said_of
 from bridge.policy.view import House, View
@@ -104,11 +105,15 @@ class Actor:
     async def _handle(self, lease: Lease, before: Room, arrival: Arrival) -> Room:
         event = arrival.event
         room = await self._with_state(before, apply(before, event), event)
+        if isinstance(event, Message):
+            # What is spoken in the room is what our own sentences are said in.
+            room = replace(room, language=language.guess(event.text) or room.language)
         view = await self._view(before, room, event)
         decisions = decide(view, event, self._clock.now())
         if isinstance(event, Message) and self._is_present(room):
             said = said_of(event, room, self._house.cast, decisions)
             await self._store.history.add(lease, said)
+        await self._performer.announce(room, decisions)
         for decision in decisions:
             kind = type(decision).__name__.lower()
             metrics.DECISIONS.labels(decision=kind, reason=decision.reason).inc()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final, assert_never
 
@@ -26,7 +28,7 @@ from bridge.domain.ids import PuppetId, server_of
 from bridge.domain.lease import Lease
 from bridge.domain.persona import Puppet
 from bridge.domain.room import Direct, Room
-from bridge.errors import Refused, Unreachable
+from bridge.errors import HomeserverError, Refused, Unreachable
 from bridge.policy import wording
 from bridge.policy.view import House
 from bridge.ports import Homeserver, Store
@@ -56,6 +58,13 @@ class Performer:
         self._house = house
         self._clock = clock
         self._log = log.get("rooms.perform")
+
+    async def announce(self, room: Room, decisions: Sequence[Decision]) -> None:
+        """Show at once that those will answer whose turn comes after another's."""
+        for decision in [d for d in decisions if isinstance(d, Answer)][1:]:
+            with suppress(HomeserverError):
+                puppet = self._puppet(decision.puppet_id)
+                await self._homeserver.type(puppet, room.room_id, is_typing=True)
 
     async def perform(
         self, lease: Lease, room: Room, event: RoomEvent, decision: Decision, watch: Watch

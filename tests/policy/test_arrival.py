@@ -210,10 +210,10 @@ def test_a_room_with_just_as_many_members_as_allowed_is_fine() -> None:
 
 
 @pytest.mark.parametrize("members", [1, 3000])
-def test_nothing_is_done_while_encryption_is_unknown(members: int) -> None:
+def test_a_room_whose_encryption_cannot_be_known_is_left_with_a_reason(members: int) -> None:
     people = [UserId(f"@p{n}:x") for n in range(members)]
     (decision,) = joined(room(puppets=[LUNA], people=people, is_encrypted=None))
-    assert isinstance(decision, Silence)
+    assert isinstance(decision, Leave)
     assert decision.reason == "encryption_unknown"
 
 

@@ -164,3 +164,17 @@ def test_a_stop_sign_on_a_message_of_a_puppet_stops_it(key: str) -> None:
 )
 def test_other_reactions_stop_nobody(key: str, target: Said | None) -> None:
     assert stopped_by_reaction(CAST, reaction("$earlier", key), target) is None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "sei bitte still",
+        "kannst du bitte aufhören",
+        "停止说话",
+        "deja de escribir",
+        "enough, please",
+    ],
+)
+def test_politeness_may_stand_inside_a_wish_for_quiet(words: str) -> None:
+    assert is_stop(fold(words))

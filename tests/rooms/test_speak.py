@@ -163,3 +163,26 @@ async def test_two_that_are_addressed_answer_in_the_order_named(world: World) ->
     asked = await world.ask(room_id, "Nova and Luna, who are you?")
     names = [content[AI_KEY]["persona"] for content in world.said(room_id, asked)]
     assert names == ["nova", "luna"]
+
+
+async def test_our_own_sentences_are_in_the_language_last_spoken_in_the_room(world: World) -> None:
+    room_id = await world.lounge()
+    await world.ask(room_id, "Das ist ja ein schöner Abend, und wir sind alle noch hier.")
+    await world.ask(room_id, "!ai help")
+    assert "ich" in world.said(room_id)[-1]["body"].lower().split()
+
+
+async def test_all_who_are_addressed_are_seen_typing_at_once(world: World) -> None:
+    room_id = await world.lounge(LUNA, NOVA)
+    world.homeserver.typing.clear()
+    world.engine.state = "slow"
+    await world.ask(room_id, "Luna and Nova, who are you?")
+    assert {(user, is_typing) for user, _, is_typing in world.homeserver.typing} == {
+        (LUNA.user_id, True),
+        (NOVA.user_id, True),
+    }
+    await world.pass_s(30)
+    assert {user for user, _, is_typing in world.homeserver.typing if not is_typing} == {
+        LUNA.user_id,
+        NOVA.user_id,
+    }
