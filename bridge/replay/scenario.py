@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import (
     AwareDatetime,
@@ -246,7 +246,7 @@ def _line_of(tree: object, location: tuple[int | str, ...]) -> int:
             break
         try:
             position = tree.lc.item(step) if isinstance(tree, list) else tree.lc.key(step)
-            tree = tree[step]  # type: ignore[index]
+            tree = cast(Any, tree)[step]
         except (KeyError, IndexError, TypeError):
             break
         line = position[0] + 1
