@@ -169,7 +169,44 @@ async def upgrade_v1(connection: Connection, database: Database) -> None:
         await connection.execute(statement.replace("{sequence_key}", database.sequence_key))
 
 
-UPGRADES: Final[tuple[Upgrade, ...]] = (upgrade("-- v1 (compatible with v1+)", upgrade_v1),)
+_CHANGES_V2: Final = """
+ALTER TABLE mailbox ADD COLUMN deaths BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE worker ADD COLUMN lock_key BIGINT;
+ALTER TABLE inbox ADD COLUMN target_id TEXT;
+CREATE INDEX inbox_by_target ON inbox (target_id) WHERE target_id IS NOT NULL AND body <> '';
+CREATE INDEX outbox_unsettled ON outbox (planned_at) WHERE state IN ('planned', 'sent');
+CREATE INDEX turn_by_cause ON turn (cause_id);
+CREATE INDEX message_by_sender ON message (sender);
+CREATE TABLE erasure (
+    event_id TEXT PRIMARY KEY,
+    messages BIGINT NOT NULL,
+    replies BIGINT NOT NULL,
+    rooms BIGINT NOT NULL,
+    erased_at BIGINT NOT NULL
+);
+CREATE TABLE intake (
+    appservice_id TEXT PRIMARY KEY,
+    last_txn BIGINT NOT NULL
+)
+"""
+
+
+async def upgrade_v2(connection: Connection, _: Database) -> None:
+    """Several workers, and erasing.
+
+    `mailbox.deaths`: how many owners in a row died with the room in hand. `worker.lock_key`: the
+    advisory lock that a living worker holds. `inbox.target_id`: the event that an edit, a redaction
+    or a reaction points at. `erasure`: what a person had erased, in numbers. `intake`: the number
+    of the homeserver's newest transaction.
+    """
+    for statement in _CHANGES_V2.split(";"):
+        await connection.execute(statement)
+
+
+UPGRADES: Final[tuple[Upgrade, ...]] = (
+    upgrade("-- v1 (compatible with v1+)", upgrade_v1),
+    upgrade("-- v2 (compatible with v1+)", upgrade_v2),
+)
 
 LATEST: Final = UPGRADES[-1].version
 
