@@ -7,7 +7,7 @@ import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from importlib.metadata import version
-from typing import Final
+from typing import Final, Literal
 
 from aiohttp import web
 
@@ -16,7 +16,7 @@ from bridge.admin import http as admin_http
 from bridge.admin.figures import rows_of
 from bridge.clock import Clock, SystemClock
 from bridge.domain.cast import Cast
-from bridge.domain.ids import DeviceId, PuppetId, UserId, WorkerId
+from bridge.domain.ids import DeviceId, PuppetId, UserId
 from bridge.domain.persona import Persona, Puppet
 from bridge.engine.demo import DemoEngine
 from bridge.engine.ollama import OllamaEngine
@@ -35,25 +35,29 @@ from bridge.rooms.heart import Heart
 from bridge.rooms.perform import Performer
 from bridge.rooms.send import Sender
 from bridge.rooms.speak import Speaker
-from bridge.settings import Settings
+from bridge.settings import HttpSettings, Settings
 from bridge.store.inspect import figures
 from bridge.store.sole import sole_use
 from bridge.store.store import Store, open_store
 
-WORKER_ID: Final = WorkerId("main")
+Role = Literal["run", "ingest", "work"]
+"""What a process does: take the homeserver's events in, answer them, or both (`run`)."""
+
 BRIDGE_PUPPET: Final = PuppetId("~bridge")
 """No persona's file can have this name."""
 
 DRAIN_S: Final = 10.0
 _RETRY_S: Final = 2.0
 _PING_RETRY_S: Final = 10.0
-_HOUSEKEEPING_S: Final = 3600.0
+_FIRST_PING_S: Final = 0.3
+_MAX_PING_S: Final = 5.0
+_HOUSEKEEPING_S: Final = 20.0
+_PRUNING_S: Final = 3600.0
 _DAY_MS: Final = 86_400_000
 
 
 def assemble(
     *,
-    worker_id: WorkerId,
     store: StorePort,
     homeserver: Homeserver,
     engine: Engine,
@@ -61,7 +65,7 @@ def assemble(
     clock: Clock,
 ) -> Dispatcher:
     """The whole pipeline behind a mailbox, on the adapters given."""
-    heart = Heart(worker_id=worker_id, mailbox=store.mailbox, clock=clock)
+    heart = Heart(workers=store.workers, clock=clock)
     sender = Sender(
         outbox=store.outbox,
         homeserver=homeserver,
@@ -88,7 +92,9 @@ def assemble(
         house=house,
         clock=clock,
     )
-    return Dispatcher(mailbox=store.mailbox, heart=heart, actor=actor, clock=clock)
+    return Dispatcher(
+        mailbox=store.mailbox, workers=store.workers, heart=heart, actor=actor, clock=clock
+    )
 
 
 def build_cast(settings: Settings) -> Cast:
@@ -175,7 +181,9 @@ class App:
         homeserver: MatrixHomeserver,
         engine: Engine,
         clock: Clock,
+        role: Role = "run",
     ) -> None:
+        self.role: Role = role
         self.settings = settings
         self.engine = engine
         self.cast = build_cast(settings)
@@ -188,7 +196,6 @@ class App:
         self._waiting_for = "the homeserver"
         self._log = log.get("app")
         self.dispatcher = assemble(
-            worker_id=WORKER_ID,
             store=store,
             homeserver=homeserver,
             engine=engine,
@@ -196,7 +203,9 @@ class App:
             clock=clock,
         )
         store.mailbox.on_delivery = self.dispatcher.wake
+        store.presence.on_wake = self.dispatcher.wake
         self.ingest = Ingest(
+            appservice_id=registration.id,
             hs_token=registration.hs_token,
             deliver=store.mailbox.deliver,
             clock=clock,
@@ -207,19 +216,32 @@ class App:
     def engine_label(self) -> str:
         return self.engine.label
 
-    async def work(self) -> None:
-        """Bring the puppets up, then handle rooms until cancelled.
+    async def serve(self) -> None:
+        """Do what the role says until cancelled.
 
         Raises TokenRejected, Refused and ConfigError when the puppets cannot be brought up.
         """
-        await self._bring_up()
+        if self.is_worker:
+            await self._bring_up()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.dispatcher.run(), name="dispatcher")
-            group.create_task(self._say_hello(), name="ping")
-            group.create_task(self._keep_house(), name="housekeeping")
+            if self.is_worker:
+                group.create_task(self.dispatcher.run(), name="dispatcher")
+                group.create_task(self._keep_house(), name="housekeeping")
+            if self.is_listener:
+                group.create_task(self._keep_contact(), name="ping")
             self._waiting_for = ""
             self.ready.set()
-            self._log.info("ready", engine=self.engine_label, puppets=len(self.cast.puppets))
+            self._log.info(
+                "ready", role=self.role, engine=self.engine_label, puppets=len(self.cast.puppets)
+            )
+
+    @property
+    def is_worker(self) -> bool:
+        return self.role != "ingest"
+
+    @property
+    def is_listener(self) -> bool:
+        return self.role != "work"
 
     async def status(self) -> admin_http.Status:
         now = self._clock.now()
@@ -258,8 +280,20 @@ class App:
                 "the character back, copy its file to another name and enable that."
             )
 
-    async def _say_hello(self) -> None:
-        """Ping, so that a homeserver in back-off delivers at once, and until it reaches us."""
+    async def _keep_contact(self) -> None:
+        """Ping, so that a homeserver in back-off delivers at once: at the start until it reaches
+        us, and after every refusal."""
+        delay_s = _FIRST_PING_S
+        while True:
+            await self._ping()
+            pinged_s = self._clock.monotonic()
+            await self.ingest.refused.wait()
+            is_again = self._clock.monotonic() - pinged_s < 2 * delay_s
+            delay_s = min(_MAX_PING_S, 2 * delay_s) if is_again else _FIRST_PING_S
+            await self._clock.sleep(delay_s)
+            self.ingest.refused.clear()
+
+    async def _ping(self) -> None:
         while True:
             try:
                 await self.homeserver.ping(self._registration.id)
@@ -269,29 +303,38 @@ class App:
                 await self._clock.sleep(_PING_RETRY_S)
 
     async def _keep_house(self) -> None:
+        pruned_s = -_PRUNING_S
         while True:
-            before = self._clock.now() - self.settings.retention.room_text_days * _DAY_MS
             try:
-                await self.store.prune(text_before=before, records_before=before)
+                if self._clock.monotonic() - pruned_s >= _PRUNING_S:
+                    await self._prune()
+                    pruned_s = self._clock.monotonic()
             except DatabaseError as error:
                 self._log.warning("database_unavailable", problem=str(error))
             await self._clock.sleep(_HOUSEKEEPING_S)
+
+    async def _prune(self) -> None:
+        before = self._clock.now() - self.settings.retention.room_text_days * _DAY_MS
+        await self.store.prune(text_before=before, records_before=before)
 
     def _operator(self) -> str:
         return self.settings.operator.name or self.settings.homeserver.server_name
 
 
 @asynccontextmanager
-async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterator[App]:
-    """Start everything; stop it cleanly at the end.
+async def running(
+    settings: Settings, clock: Clock | None = None, role: Role = "run"
+) -> AsyncIterator[App]:
+    """Start what the role needs; stop it cleanly at the end.
 
     Rooms under way get `DRAIN_S` to end. A part that dies ends the whole: the caller's block is
     cancelled and the error raised.
     """
     clock = clock or SystemClock()
+    _refuse_to_share_a_file(settings, role)
     registration = load_registration(settings.appservice.registration)
     async with AsyncExitStack() as stack:
-        stack.enter_context(sole_use(settings.database.url))
+        stack.enter_context(sole_use(settings.database.url, status_address(settings.http)))
         store = await open_store(settings.database.url, clock)
         stack.push_async_callback(store.close)
         engine = build_engine(settings, clock)
@@ -305,19 +348,21 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             homeserver=homeserver,
             engine=engine,
             clock=clock,
+            role=role,
         )
         appservice = settings.appservice
-        await _listen(stack, app.ingest.app(), appservice.listen_host, appservice.listen_port,
-                      "appservice.listen_port")  # fmt: skip
+        if app.is_listener:
+            await _listen(stack, app.ingest.app(), appservice.listen_host, appservice.listen_port,
+                          "appservice.listen_port")  # fmt: skip
         await _listen(stack, admin_http.application(app.status), settings.http.host,
                       settings.http.port, "http.port")  # fmt: skip
         with _first_cause():
             async with asyncio.TaskGroup() as group:
-                work = group.create_task(app.work(), name="work")
+                work = group.create_task(app.serve(), name="serve")
                 try:
                     yield app
                 finally:
-                    if app.ready.is_set():
+                    if app.is_worker and app.ready.is_set():
                         await app.dispatcher.hand_over(DRAIN_S)
                     work.cancel()
 
@@ -334,13 +379,27 @@ def _first_cause() -> Iterator[None]:
         raise cause from group
 
 
-async def run(settings: Settings) -> None:
+def status_address(http: HttpSettings) -> str:
+    """Where people find the status page of a bridge with these settings."""
+    return f"http://{http.host}:{http.port}/status"
+
+
+def _refuse_to_share_a_file(settings: Settings, role: Role) -> None:
+    if role != "run" and settings.database.url.lower().startswith("sqlite:"):
+        raise ConfigError(
+            f"`{role}` is one of several processes that share a PostgreSQL database. Set "
+            "database.url to postgres://user:password@host/name, or use `run`, which does "
+            "everything in one process."
+        )
+
+
+async def run(settings: Settings, role: Role = "run") -> None:
     """Run until SIGTERM or SIGINT. Raises BridgeError when it cannot go on."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with running(settings):
+    async with running(settings, role=role):
         await stop.wait()
         log.get("app").info("stopping")
 

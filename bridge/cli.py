@@ -31,6 +31,7 @@ from bridge.retire import find_puppets, retire_puppets
 from bridge.store.database import open_database
 from bridge.store.migrations import LATEST
 from bridge.store.migrations import migrate as migrate_database
+from bridge.store.sole import sole_use
 
 FAILED: Final = 1
 UNUSABLE: Final = 2
@@ -138,9 +139,43 @@ def run(config: Config = Path("config.yaml")) -> None:
 
     - `matrix-ai-bridge run --config /etc/matrix-ai-bridge/config.yaml`
     """
+    _run(config, "run")
+
+
+@cli.command()
+def ingest(config: Config = Path("config.yaml")) -> None:
+    """Take the homeserver's events in, as one of several processes over one PostgreSQL.
+
+    It stores what the homeserver sends and answers nothing; `work` does that. Put two of them
+    behind a proxy, and a restart of one is not noticed. Each process needs a listen_port and an
+    http.port of its own.
+
+    Example:
+
+    - `MATRIX_AI_BRIDGE__HTTP__PORT=9011 matrix-ai-bridge ingest`
+    """
+    _run(config, "ingest")
+
+
+@cli.command()
+def work(config: Config = Path("config.yaml")) -> None:
+    """Answer in rooms, as one of several processes over one PostgreSQL.
+
+    Start and stop as many as you like, at any time: rooms move between them by themselves. The
+    rooms of one that was killed are taken over within about a second, of one that is stopped
+    (SIGTERM) at once. Each process needs an http.port of its own.
+
+    Example:
+
+    - `MATRIX_AI_BRIDGE__HTTP__PORT=9012 matrix-ai-bridge work`
+    """
+    _run(config, "work")
+
+
+def _run(config: Path, role: bridge_app.Role) -> None:
     settings = load(config)
     log.configure(settings.log.level, settings.log.format)
-    asyncio.run(bridge_app.run(settings))
+    asyncio.run(bridge_app.run(settings, role))
 
 
 @cli.command()
@@ -321,13 +356,16 @@ def migrate(config: Config = Path("config.yaml")) -> None:
     """Bring the database to the newest schema.
 
     `run` does this by itself. Do it ahead to see whether it works, or to make a backup first. It
-    happens completely or not at all, and once more changes nothing.
+    happens completely or not at all, and once more changes nothing, also from two places at once.
+    On PostgreSQL the version before can go on working meanwhile; an SQLite file has to be free.
 
     Example:
 
     - `matrix-ai-bridge migrate`
     """
-    asyncio.run(_migrate(load(config).database.url))
+    url = load(config).database.url
+    with sole_use(url):
+        asyncio.run(_migrate(url))
 
 
 async def _migrate(url: str) -> None:

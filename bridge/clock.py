@@ -6,8 +6,10 @@ import asyncio
 import heapq
 import itertools
 import time
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
 
 
 class Clock(Protocol):
@@ -24,6 +26,21 @@ class Clock(Protocol):
     async def wait(self, event: asyncio.Event, timeout_s: float) -> bool:
         """Wait for the event, at most `timeout_s`. True when it was set."""
         ...
+
+
+async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, T]) -> T:
+    """The result of the work. Raises TimeoutError, the work cancelled, when it takes longer."""
+    task = asyncio.ensure_future(work)
+    sleeper = asyncio.ensure_future(clock.sleep(seconds))
+    try:
+        await asyncio.wait({task, sleeper}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise TimeoutError(f"it took longer than {seconds:.0f} s")
+        return task.result()
+    finally:
+        for each in (task, sleeper):
+            each.cancel()
+        await asyncio.gather(task, sleeper, return_exceptions=True)
 
 
 class SystemClock:

@@ -6,7 +6,8 @@ BridgeError
 ├── SetupError             something `demo` needs and cannot get
 ├── DatabaseError
 │   ├── SchemaTooNew       a newer version of this program wrote the database
-│   └── LeaseLost          another worker owns the room now: drop everything silently
+│   ├── LeaseLost          another worker owns the room now: drop everything silently
+│   └── TransactionMissing the homeserver left a transaction out: it shall send that first
 ├── HomeserverError
 │   ├── Unreachable        try again
 │   ├── RateLimited        try again after `retry_after_ms`
@@ -64,6 +65,13 @@ class LeaseLost(DatabaseError):
     """The room belongs to another worker now (its epoch moved on)."""
 
     blame = "us"
+
+
+class TransactionMissing(DatabaseError):
+    """A transaction was not stored because the one before it has not come."""
+
+    blame = "homeserver"
+    is_transient = True
 
 
 class HomeserverError(BridgeError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
@@ -76,40 +77,66 @@ class Mailbox(Protocol):
         """
         ...
 
-    async def beat(self, worker_id: WorkerId, ttl_ms: int) -> bool:
-        """Renew the worker's lease. False: it ran out before, and the process must stop."""
-        ...
-
-    async def retire_worker(self, worker_id: WorkerId) -> None:
-        """Give all rooms of this worker back at once (clean shutdown, or its own dead life)."""
-        ...
-
     async def claim(self, worker_id: WorkerId, limit: int) -> Sequence[Lease]:
         """Own up to `limit` rooms that are due and that nobody alive owns, longest due first."""
         ...
 
-    async def take(self, lease: Lease, limit: int = 100) -> Sequence[Arrival]:
-        """The room's unhandled events in order, without removing them."""
+    async def take(
+        self, lease: Lease, limit: int = 100, *, after_seq: int = 0
+    ) -> Sequence[Arrival]:
+        """The room's unhandled events in order, without removing them: those after `after_seq`."""
         ...
 
     async def count_crash(self, lease: Lease, seq: int) -> int:
         """Handling the event crashed once more; returns how often. Raises LeaseLost."""
         ...
 
-    async def finish(self, lease: Lease, seq: int, *, reason: str, room: Room) -> None:
-        """The event is handled: one commit with the room's new state. Raises LeaseLost."""
+    async def finish(self, lease: Lease, seq: int, *, reason: str, room: Room | None) -> None:
+        """The event is handled: one commit with the room's new state (None: the old one).
+
+        Raises LeaseLost.
+        """
         ...
 
     async def set_aside(self, lease: Lease, seq: int, *, problem: str) -> None:
         """The event crashes us: keep it as poison and go on. Raises LeaseLost."""
         ...
 
-    async def release(self, lease: Lease, *, next_wake_at: int | None) -> None:
-        """Give the room back; it is due again at `next_wake_at`, or at once if events came."""
+    async def release(self, lease: Lease, *, retry_in_ms: int | None) -> None:
+        """Give the room back; it is due again in `retry_in_ms`, or at once if events came."""
         ...
 
-    async def next_wake(self) -> int | None:
-        """When the next unowned room is due (unix ms), or None."""
+    async def next_wake_in_ms(self) -> int | None:
+        """How long until the next unowned room is due (0: it is), or None."""
+        ...
+
+
+class Workers(Protocol):
+    """Who works, and the rooms of the dead. See `bridge.store.workers`."""
+
+    @property
+    def lost(self) -> asyncio.Event:
+        """Set when the proof that this life lives has gone: others take its rooms now."""
+        ...
+
+    async def begin(self, ttl_ms: int) -> WorkerId:
+        """A new life, with an id that nobody had before. Rooms of the dead are freed at once."""
+        ...
+
+    async def beat(self, worker_id: WorkerId, ttl_ms: int) -> bool:
+        """Renew the worker's lease. False: it ran out or was taken, and this life is over."""
+        ...
+
+    async def free_dead(self, worker_id: WorkerId) -> int:
+        """Free the rooms of workers that are dead or overslept; returns how many workers."""
+        ...
+
+    async def end(self, worker_id: WorkerId) -> None:
+        """Give all rooms of this worker back, to be claimed at once by others. Idempotent."""
+        ...
+
+    async def count_peers(self, worker_id: WorkerId) -> int:
+        """Other workers whose lease runs."""
         ...
 
 
@@ -212,6 +239,8 @@ class PuppetMemory(Protocol):
 class Store(Protocol):
     """All of the above on one database."""
 
+    @property
+    def workers(self) -> Workers: ...
     @property
     def mailbox(self) -> Mailbox: ...
     @property

@@ -7,12 +7,14 @@ from typing import Final
 
 from bridge.admin.probe import is_running
 from bridge.clock import Clock
+from bridge.domain.ids import WorkerId
 from bridge.domain.persona import Persona, Puppet, PuppetRecord
 from bridge.errors import HomeserverError, SetupError, TokenRejected
 from bridge.matrix.homeserver import MatrixHomeserver
 from bridge.matrix.puppetry import Puppetry
 from bridge.registration import load_registration
 from bridge.settings import Settings
+from bridge.store.sole import sole_use
 from bridge.store.store import open_store
 
 _REASON: Final = "This AI member has been retired by its operator."
@@ -23,18 +25,19 @@ async def find_puppets(
 ) -> Sequence[PuppetRecord]:
     """Accounts that exist and that retiring `wanted` (None: everybody) would deactivate.
 
-    Also of personas that are enabled no more. Raises SetupError, also while the bridge runs.
+    Also of personas that are enabled no more. Raises SetupError, also while a bridge runs on this
+    database.
     """
     if await is_running(settings.http):
-        raise SetupError(
-            "The bridge is running and would go on answering as this puppet. Stop it first, for "
-            "instance with `sudo systemctl stop matrix-ai-bridge`, and run this again."
-        )
-    store = await open_store(settings.database.url, clock)
-    try:
-        records = await store.puppets.all()
-    finally:
-        await store.close()
+        raise _still_running(f" (http://{settings.http.host}:{settings.http.port}/status)")
+    with sole_use(settings.database.url):
+        store = await open_store(settings.database.url, clock)
+        try:
+            if await store.workers.count_peers(WorkerId("")):
+                raise _still_running("")
+            records = await store.puppets.all()
+        finally:
+            await store.close()
     if wanted is None:
         return [record for record in records if record.state == "registered"]
     for record in records:
@@ -43,6 +46,13 @@ async def find_puppets(
     known = ", ".join(record.puppet_id for record in records) or "none"
     raise SetupError(
         f"No puppet {wanted!r} was ever brought up with this database. Known ones: {known}."
+    )
+
+
+def _still_running(where: str) -> SetupError:
+    return SetupError(
+        f"The bridge is running{where} and would go on answering as this puppet. Stop it first, "
+        "for instance with `sudo systemctl stop matrix-ai-bridge`, and run this again."
     )
 
 

@@ -21,6 +21,7 @@ from bridge.domain.persona import PuppetRecord
 from bridge.errors import ConfigError, HomeserverError, TokenRejected
 from bridge.registration import load_registration
 from bridge.settings import Settings
+from bridge.store.migrations import LATEST
 from tests.lab.ports import free_port
 
 COMMANDS = ["run", "demo", "registration", "check-config", "doctor", "migrate", "replay", "retire"]
@@ -175,7 +176,7 @@ def test_migrate_says_from_where_to_where_and_is_safe_twice() -> None:
     set_up()
     first, second = call("migrate"), call("migrate")
     assert first.exit_code == second.exit_code == 0
-    assert "from schema v0 to v1" in first.output
+    assert f"from schema v0 to v{LATEST}" in first.output
     assert "Nothing changed" in second.output
 
 

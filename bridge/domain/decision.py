@@ -110,6 +110,16 @@ class Amend:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retract:
+    """Redact an event of ours that stands in the room a second time."""
+
+    puppet_id: PuppetId
+    cause_id: EventId
+    target: EventId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Silence:
     """Nobody speaks. Recorded all the same: "why did nobody answer?" has an answer."""
 
@@ -117,4 +127,16 @@ class Silence:
     reason: str
 
 
-Decision = Answer | Say | Acknowledge | Join | Leave | Mute | BecomeGroup | Forget | Amend | Silence
+Decision = (
+    Answer
+    | Say
+    | Acknowledge
+    | Join
+    | Leave
+    | Mute
+    | BecomeGroup
+    | Forget
+    | Amend
+    | Retract
+    | Silence
+)

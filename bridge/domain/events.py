@@ -115,7 +115,16 @@ class Encrypted(_Envelope):
     kind: Literal["encrypted"] = "encrypted"
 
 
-RoomEvent = Message | Edit | Redaction | Reaction | Membership | StateChange | Encrypted
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeat(_Envelope):
+    """An effect of ours that stands in the room a second time: the homeserver did not recognise its
+    transaction id. `txn_id` is that id, `event_id` the later copy."""
+
+    kind: Literal["repeat"] = "repeat"
+    txn_id: TxnId
+
+
+RoomEvent = Message | Edit | Redaction | Reaction | Membership | StateChange | Encrypted | Repeat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,8 +147,20 @@ class Echo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    """Which transaction of the homeserver this is. They are numbered without gaps unless the
+    homeserver serves other appservices too; `is_insistent`: take it although one was left out."""
+
+    appservice_id: str
+    txn: int
+    is_insistent: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """One transaction of the homeserver, sorted: what to handle, to confirm, to keep aside."""
+
+    intake: Intake | None = None
 
     events: tuple[RoomEvent, ...] = ()
     echoes: tuple[Echo, ...] = ()

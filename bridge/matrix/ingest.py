@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final
 
 from aiohttp import web
 
 from bridge import log, metrics
 from bridge.clock import Clock
-from bridge.domain.events import Delivery
-from bridge.errors import BridgeError
+from bridge.domain.events import Delivery, Intake
+from bridge.errors import BridgeError, TransactionMissing
 from bridge.matrix.wire import parse_transaction
 
 MAX_BODY_BYTES: Final = 64 << 20
 """Synapse sends up to 100 events of 64 KiB each, and resends for ever what is too big for us."""
+
+_MAX_TXN_DIGITS: Final = 18
+
+DOUBT_S: Final = 60.0
+"""Synapse strands a transaction that it makes in the moment when its recovery of an appservice
+ends: it goes out only after the next failure. So for this long after a start or a refusal, a number
+left out is believed to be such a one, and asked for by refusing the one behind it, once."""
 
 Deliver = Callable[[Delivery], Awaitable[int]]
 Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -32,17 +41,23 @@ class Ingest:
         deliver: Deliver,
         clock: Clock,
         is_ours: Callable[[str], bool],
+        appservice_id: str = "",
     ) -> None:
+        self.refused = asyncio.Event()
+        """Set when a transaction was not stored: the homeserver waits before it tries again."""
+        self._appservice_id = appservice_id
+        self._doubts_until_s = clock.monotonic() + DOUBT_S
+        self._refused_txn = -1
         self._hs_token = hs_token.encode()
         self._deliver = deliver
         self._clock = clock
         self._is_ours = is_ours
         self._log = log.get("matrix.ingest")
 
-    async def accept(self, body: object) -> None:
+    async def accept(self, body: object, txn_id: str = "") -> None:
         """Store one transaction. Returns after the commit; raises when it was not stored."""
         delivery = parse_transaction(body, self._clock.now(), self._is_ours)
-        await self._deliver(delivery)
+        await self._deliver(replace(delivery, intake=self._intake(txn_id)))
         for event in delivery.events:
             metrics.EVENTS_RECEIVED.labels(kind=event.kind).inc()
         if delivery.malformed:
@@ -98,14 +113,33 @@ class Ingest:
         except (ValueError, RecursionError):
             # A homeserver would resend it for ever: it is kept, and acknowledged.
             body = raw[:4096].decode(errors="replace")
+        txn_id = request.match_info["txn_id"]
         try:
-            await self.accept(body)
+            await self.accept(body, txn_id)
+        except TransactionMissing as error:
+            metrics.TRANSACTIONS.labels(outcome="early").inc()
+            self._log.info("transaction_missing", problem=str(error))
+            self._refused_txn = int(txn_id)
+            self.refused.set()
+            return _error(503, "M_UNKNOWN", "one before it is missing, please send that first")
         except BridgeError as error:
             metrics.TRANSACTIONS.labels(outcome="refused").inc()
             self._log.error("transaction_not_stored", problem=str(error))
+            self._doubts_until_s = self._clock.monotonic() + DOUBT_S
+            self.refused.set()
             return _error(503, "M_UNKNOWN", "not stored, please send it again")
         metrics.TRANSACTIONS.labels(outcome="stored").inc()
         return web.json_response({})
+
+    def _intake(self, txn_id: str) -> Intake | None:
+        if not (txn_id.isascii() and txn_id.isdecimal() and len(txn_id) <= _MAX_TXN_DIGITS):
+            return None
+        is_trusting = self._clock.monotonic() > self._doubts_until_s
+        return Intake(
+            appservice_id=self._appservice_id,
+            txn=int(txn_id),
+            is_insistent=is_trusting or int(txn_id) == self._refused_txn,
+        )
 
     async def _get_user(self, request: web.Request) -> web.Response:
         if self._is_ours(request.match_info["user_id"]):

@@ -14,6 +14,7 @@ from bridge.domain.decision import (
     Decision,
     Forget,
     Mute,
+    Retract,
     Say,
     Silence,
 )
@@ -24,6 +25,7 @@ from bridge.domain.events import (
     Message,
     Reaction,
     Redaction,
+    Repeat,
     RoomEvent,
     StateChange,
 )
@@ -56,6 +58,8 @@ def _decide(view: View, event: RoomEvent, now: int) -> tuple[Decision, ...]:
     match event:
         case Redaction():
             return _on_redaction(event)
+        case Repeat():
+            return _on_repeat(view, event)
         case Membership() if puppet := view.house.cast.by_user_id(event.user_id):
             return on_own_membership(view, event, puppet)
         case _ if view.room.is_encrypted and present(view):
@@ -68,10 +72,9 @@ def _decide(view: View, event: RoomEvent, now: int) -> tuple[Decision, ...]:
             return _on_reaction(view, event)
         case Membership():
             return on_membership(view, event)
-        case StateChange():
-            return _silence(event, reasons.STATE)
-        case Encrypted():
-            return _silence(event, reasons.UNREADABLE)
+        case StateChange() | Encrypted():
+            is_state = isinstance(event, StateChange)
+            return _silence(event, reasons.STATE if is_state else reasons.UNREADABLE)
         case _:
             assert_never(event)
 
@@ -169,6 +172,19 @@ def _on_edit(view: View, edit: Edit) -> tuple[Decision, ...]:
 
 def _on_redaction(redaction: Redaction) -> tuple[Decision, ...]:
     return (Forget(cause_id=redaction.event_id, target=redaction.target, reason=reasons.REDACTED),)
+
+
+def _on_repeat(view: View, repeat: Repeat) -> tuple[Decision, ...]:
+    puppet = view.house.cast.by_user_id(repeat.sender)
+    if puppet is None:
+        return _silence(repeat, reasons.REPEATED)
+    retract = Retract(
+        puppet_id=puppet.puppet_id,
+        cause_id=repeat.event_id,
+        target=repeat.event_id,
+        reason=reasons.REPEATED,
+    )
+    return (retract,)
 
 
 def _on_reaction(view: View, reaction: Reaction) -> tuple[Decision, ...]:

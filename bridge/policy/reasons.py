@@ -58,4 +58,5 @@ MEMBERSHIP: Final = "membership"
 
 # Anything else that happens in a room.
 UNREADABLE: Final = "unreadable"
+REPEATED: Final = "repeated"
 STATE: Final = "state"

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from bridge.app import WORKER_ID, assemble
+from bridge.app import assemble
 from bridge.clock import FakeClock
 from bridge.domain.access import Access, Limits, Rule
 from bridge.domain.cast import Cast
@@ -230,7 +230,6 @@ class Stage:
                 )
             )
         self._dispatcher = assemble(
-            worker_id=WORKER_ID,
             store=store,
             homeserver=self._homeserver,
             engine=self._engine,
@@ -299,7 +298,8 @@ class Stage:
     async def _is_idle(self) -> bool:
         await self._settle()
         assert self._store is not None
-        return await self._store.mailbox.next_wake() is None and not self._dispatcher_is_working()
+        is_anything_due = await self._store.mailbox.next_wake_in_ms() is not None
+        return not is_anything_due and not self._dispatcher_is_working()
 
     def _dispatcher_is_working(self) -> bool:
         return self._dispatcher is not None and self._dispatcher.is_working

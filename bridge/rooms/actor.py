@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from bridge import log, metrics
-from bridge.clock import Clock
+from bridge.clock import Clock, within
 from bridge.domain.decision import Amend, Decision, Forget, Silence
 from bridge.domain.events import Edit, Membership, Message, Reaction, Redaction, RoomEvent
 from bridge.domain.history import Said
@@ -25,6 +25,10 @@ from bridge.rooms.recover import settle
 from bridge.rooms.send import Sender, Watch
 
 MAX_CRASHES: Final = 3
+MAX_DEATHS: Final = 20
+"""So many owners in a row died with the room's first event in hand: it must be what kills them."""
+STEP_LIMIT_S: Final = 1800.0
+"""What takes longer hangs by a mistake of ours: replies and waits for rate limits have limits."""
 _DAY_MS: Final = 86_400_000
 
 
@@ -47,19 +51,31 @@ class Actor:
         self._sender = sender
         self._house = house
         self._clock = clock
+        self._is_draining = False
         self._log = log.get("rooms.actor")
 
+    def drain(self) -> None:
+        """From now on rooms end after the event in hand."""
+        self._is_draining = True
+
     async def run_room(self, lease: Lease) -> None:
-        """Handle everything in the mailbox, in order, until it is empty.
+        """Handle everything in the mailbox, in order, until it is empty or the actor drains.
 
         Raises LeaseLost, and any transient BridgeError: the event stays, to be handled again.
         """
         store = self._store
         room = await store.rooms.get(lease.room_id)
         await self._settle(lease, room)
+        is_deadly = lease.deaths >= MAX_DEATHS
         while arrivals := await store.mailbox.take(lease):
             for arrival in arrivals:
-                room = await self._handle_or_set_aside(lease, room, arrival)
+                if self._is_draining:
+                    return
+                if is_deadly:
+                    problem = f"the process died {lease.deaths} times with it in hand"
+                    room, is_deadly = await self._set_aside(lease, arrival, problem), False
+                else:
+                    room = await self._handle_or_set_aside(lease, room, arrival)
 
     async def _settle(self, lease: Lease, room: Room) -> None:
         store = self._store
@@ -73,7 +89,7 @@ class Actor:
 
     async def _handle_or_set_aside(self, lease: Lease, room: Room, arrival: Arrival) -> Room:
         try:
-            return await self._handle(lease, room, arrival)
+            return await within(self._clock, STEP_LIMIT_S, self._handle(lease, room, arrival))
         except BridgeError as error:
             if error.is_transient or isinstance(error, LeaseLost) or error.blame == "operator":
                 raise
@@ -86,11 +102,11 @@ class Actor:
             return await self._handle_or_set_aside(
                 lease, await self._store.rooms.get(room.room_id), arrival
             )
-        self._log.error("event_set_aside", event_id=arrival.event.event_id, problem=problem)
-        metrics.EVENTS_POISON.inc()
         return await self._set_aside(lease, arrival, problem)
 
     async def _set_aside(self, lease: Lease, arrival: Arrival, problem: str) -> Room:
+        self._log.error("event_set_aside", event_id=arrival.event.event_id, problem=problem)
+        metrics.EVENTS_POISON.inc()
         store = self._store
         room = await store.rooms.get(lease.room_id)
         await self._settle(lease, room)
@@ -120,7 +136,10 @@ class Actor:
             self._log.debug("decided", decision=kind, reason=decision.reason, room=room.room_id)
             watch = self._watch(lease, room, _puppet_of(decision))
             room = await self._performer.perform(lease, room, event, decision, watch)
-        await self._store.mailbox.finish(lease, arrival.seq, reason=decisions[0].reason, room=room)
+        is_changed = room != before
+        await self._store.mailbox.finish(
+            lease, arrival.seq, reason=decisions[0].reason, room=room if is_changed else None
+        )
         return room
 
     def _watch(self, lease: Lease, room: Room, puppet_id: PuppetId | None) -> Watch:
@@ -128,14 +147,19 @@ class Actor:
 
         What is being done belongs to the first event in the mailbox: it leaves it when all is done.
         """
+        cause: Arrival | None = None
+        seen_seq = 0
 
         async def watch() -> str | None:
+            nonlocal cause, seen_seq
             if puppet_id is None:
                 return None
-            arrivals = await self._store.mailbox.take(lease)
-            for later in arrivals[1:]:
-                reason = await self._interrupts(room, puppet_id, arrivals[0].event, later.event)
-                if reason:
+            for arrival in await self._store.mailbox.take(lease, after_seq=seen_seq):
+                seen_seq = arrival.seq
+                if cause is None:
+                    cause = arrival
+                elif reason := await self._interrupts(room, puppet_id, cause.event, arrival.event):
+                    seen_seq = arrival.seq - 1  # it is a reason still when asked again
                     return reason
             return None
 

@@ -12,22 +12,27 @@ from bridge.clock import Clock
 from bridge.domain.ids import RoomId
 from bridge.domain.lease import Lease
 from bridge.errors import BridgeError, DatabaseError, LeaseLost, RateLimited
-from bridge.ports import Mailbox
+from bridge.ports import Mailbox, Workers
 from bridge.rooms.actor import Actor
 from bridge.rooms.heart import Heart
 
-_MAX_ROOMS: Final = 64
+_MAX_ROOMS: Final = 256
 _IDLE_POLL_S: Final = 5.0
+_FIRST_BACKOFF_S: Final = 0.25
 _MAX_BACKOFF_S: Final = 30.0
 _RETRY_S: Final = 1.0
+_GRACE_WITH_PEERS_S: Final = 0.1
 
 
 class Dispatcher:
     """Runs rooms until cancelled or drained. One for each worker."""
 
-    def __init__(self, *, mailbox: Mailbox, heart: Heart, actor: Actor, clock: Clock) -> None:
+    def __init__(
+        self, *, mailbox: Mailbox, workers: Workers, heart: Heart, actor: Actor, clock: Clock
+    ) -> None:
         self._heart = heart
         self._mailbox = mailbox
+        self._workers = workers
         self._actor = actor
         self._clock = clock
         self._wake = asyncio.Event()
@@ -63,14 +68,17 @@ class Dispatcher:
             self._claiming = group.create_task(self._keep_claiming(group), name="claim")
 
     async def hand_over(self, grace_s: float) -> None:
-        """Claim nothing more and let running rooms end.
+        """Claim nothing more, and give each room back after the event in hand.
 
-        A room that takes longer than `grace_s` is cancelled: its turn goes on at the next start.
+        A room that takes longer than `grace_s`, or any time where another worker lives, is
+        cancelled: its turn goes on there, or at the next start.
         """
         self._is_draining = True
+        self._actor.drain()
         await _end(self._claiming)
         tasks = list(self._running.values())
         if tasks:
+            grace_s = min(grace_s, _GRACE_WITH_PEERS_S) if await self._has_peers() else grace_s
             _, late = await asyncio.wait(tasks, timeout=grace_s)
             for task in late:
                 task.cancel()
@@ -78,9 +86,15 @@ class Dispatcher:
         # A beat after the worker has gone would bring it back.
         await _end(self._beating)
         try:
-            await self._mailbox.retire_worker(self._heart.worker_id)
+            await self._workers.end(self._heart.worker_id)
         except DatabaseError as error:
             self._log.warning("rooms_not_handed_over", problem=str(error))
+
+    async def _has_peers(self) -> bool:
+        try:
+            return await self._workers.count_peers(self._heart.worker_id) > 0
+        except DatabaseError:
+            return False
 
     async def _keep_claiming(self, group: asyncio.TaskGroup) -> None:
         while not self._is_draining:
@@ -107,16 +121,16 @@ class Dispatcher:
     async def _idle_s(self) -> float:
         if len(self._running) >= _MAX_ROOMS:
             return _IDLE_POLL_S
-        due_at = await self._mailbox.next_wake()
-        if due_at is None:
+        due_in_ms = await self._mailbox.next_wake_in_ms()
+        if due_in_ms is None:
             return _IDLE_POLL_S
-        return min(_IDLE_POLL_S, max(0.02, (due_at - self._clock.now()) / 1000))
+        return min(_IDLE_POLL_S, max(0.02, due_in_ms / 1000))
 
     async def _run_room(self, lease: Lease) -> None:
         metrics.ROOMS_ACTIVE.inc()
         try:
-            next_wake_at = await self._attempt(lease)
-            await self._release(lease, next_wake_at)
+            retry_in_ms = await self._attempt(lease)
+            await self._release(lease, retry_in_ms)
         finally:
             metrics.ROOMS_ACTIVE.dec()
             # The room may be claimed again between its release and this line.
@@ -125,13 +139,13 @@ class Dispatcher:
             self._wake.set()
 
     async def _attempt(self, lease: Lease) -> int | None:
-        """Run the room; returns when to try again, or None when nothing is left."""
+        """Run the room; returns in how many ms to try again, or None when all went well."""
         try:
             await self._actor.run_room(lease)
         except LeaseLost:
             # Perhaps it only was about to run out, and the room is still ours to give back.
             self._log.info("lease_lost", room=lease.room_id)
-            return self._clock.now() + round(_RETRY_S * 1000)
+            return round(_RETRY_S * 1000)
         except BridgeError as error:
             self._log.warning(
                 "room_postponed", room=lease.room_id, why=type(error).__name__, problem=str(error)
@@ -144,11 +158,11 @@ class Dispatcher:
         self._failures.pop(lease.room_id, None)
         return None
 
-    async def _release(self, lease: Lease, next_wake_at: int | None) -> None:
+    async def _release(self, lease: Lease, retry_in_ms: int | None) -> None:
         """Until it succeeds: nobody can claim the room of a worker that lives."""
         while True:
             try:
-                await self._mailbox.release(lease, next_wake_at=next_wake_at)
+                await self._mailbox.release(lease, retry_in_ms=retry_in_ms)
             except LeaseLost:
                 return
             except DatabaseError as error:
@@ -159,8 +173,9 @@ class Dispatcher:
 
     def _after_failure(self, room_id: RoomId, at_least_ms: int = 0) -> int:
         self._failures[room_id] += 1
-        backoff_s = min(_MAX_BACKOFF_S, 2.0 ** min(10, self._failures[room_id] - 1))
-        return self._clock.now() + max(at_least_ms, round(backoff_s * 1000))
+        doubled = 2.0 ** min(10, self._failures[room_id] - 1)
+        backoff_s = min(_MAX_BACKOFF_S, _FIRST_BACKOFF_S * doubled)
+        return max(at_least_ms, round(backoff_s * 1000))
 
 
 async def _end(task: asyncio.Task[None] | None) -> None:

@@ -19,10 +19,11 @@ from bridge.domain.decision import (
     Join,
     Leave,
     Mute,
+    Retract,
     Say,
     Silence,
 )
-from bridge.domain.effect import React, SendText
+from bridge.domain.effect import React, Redact, SendText
 from bridge.domain.events import Membership, Message, RoomEvent
 from bridge.domain.ids import PuppetId, server_of
 from bridge.domain.lease import Lease
@@ -78,6 +79,8 @@ class Performer:
                 return await self._say(lease, room, decision, watch)
             case Acknowledge():
                 return await self._acknowledge(lease, room, decision, watch)
+            case Retract():
+                return await self._retract(lease, room, decision, watch)
             case Join():
                 return await self._join(lease, room, event, decision)
             case Leave():
@@ -133,6 +136,19 @@ class Performer:
             decision.cause_id,
             "r",
             React(target=decision.cause_id, key=decision.key),
+            decision.reason,
+            watch,
+        )
+        return room
+
+    async def _retract(self, lease: Lease, room: Room, decision: Retract, watch: Watch) -> Room:
+        await self._speaker.say(
+            lease,
+            room,
+            self._puppet(decision.puppet_id),
+            decision.cause_id,
+            "x",
+            Redact(target=decision.target),
             decision.reason,
             watch,
         )

@@ -36,6 +36,8 @@ Value = str | int | None
 
 T = TypeVar("T")
 
+WAKE_CHANNEL: Final = "bridge_wake"
+
 _BUSY_S: Final = 5.0
 _ACQUIRE_S: Final = 30.0
 _MIGRATION_LOCK: Final = 0x6D61_6272
@@ -256,10 +258,14 @@ class Connection:
 class Database:
     """A pool of connections. Drivers' errors come out as DatabaseError."""
 
-    def __init__(self, pool: _Pool, *, dialect: Dialect, place: str, clock: Clock) -> None:
+    def __init__(
+        self, pool: _Pool, *, dialect: Dialect, place: str, clock: Clock, address: str | None = None
+    ) -> None:
         self._pool = pool
         self._clock = clock
         self._in_progress = 0
+        self.address: Final = address
+        """Where a further session can be opened (PostgreSQL). It may hold a password."""
         self.dialect: Final = dialect
         self.place: Final = place
         """Which database this is, for people: without its password."""
@@ -286,24 +292,24 @@ class Database:
         return "INTEGER PRIMARY KEY AUTOINCREMENT"
 
     async def start(self) -> None:
-        with self._counted():
+        with self.counted():
             await self._pool.start()
 
     async def close(self) -> None:
-        with self._counted():
+        with self.counted():
             await self._pool.stop()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Connection]:
         """Commits at the end; rolls back on every exception, cancellation included."""
-        with self._counted():
+        with self.counted():
             async with self._pool.acquire_direct() as raw, raw.transaction():
                 yield Connection(raw, self.dialect, self._clock)
 
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[Connection]:
         """A connection without a transaction: each statement sees what is committed by then."""
-        with self._counted():
+        with self.counted():
             async with self._pool.acquire_direct() as raw:
                 yield Connection(raw, self.dialect, self._clock)
 
@@ -323,6 +329,11 @@ class Database:
         )
         return await connection.fetchval(sql, name) is not None
 
+    async def notify(self, connection: Connection) -> None:
+        """Wake the workers of other processes when the transaction commits."""
+        if self.dialect == "postgres":
+            await connection.fetchval(f"SELECT pg_notify('{WAKE_CHANNEL}', '')")
+
     async def erase_free_space(self) -> None:
         """Remove what was forgotten from SQLite's journal. PostgreSQL vacuums by itself."""
         if self.dialect == "sqlite":
@@ -330,7 +341,8 @@ class Database:
                 await connection.fetch("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextmanager
-    def _counted(self) -> Generator[None]:
+    def counted(self) -> Generator[None]:
+        """Something is under way on this database; drivers' errors come out as ours."""
         self._in_progress += 1
         try:
             yield
@@ -378,7 +390,9 @@ def _postgres(url: str, clock: Clock) -> Database:
             "meow_exit_on_ice": False,
         },
     )
-    return Database(cast(_Pool, pool), dialect="postgres", place=place, clock=clock)
+    return Database(
+        cast(_Pool, pool), dialect="postgres", place=place, clock=clock, address=str(address)
+    )
 
 
 def _storable(args: Sequence[Value]) -> tuple[Value, ...]:

@@ -143,6 +143,18 @@ async def append(connection: Connection, said: Said) -> None:
     )
 
 
+async def rename(connection: Connection, old: EventId, new: EventId) -> None:
+    """Our own message turned out to stand in the room as another event: the one that came first."""
+    await connection.execute(
+        """
+        UPDATE message SET event_id = $2 WHERE event_id = $1
+            AND NOT EXISTS (SELECT 1 FROM message AS other WHERE other.event_id = $2)
+        """,
+        old,
+        new,
+    )
+
+
 def _said(row: Row) -> Said:
     return Said(
         seq=row["seq"],

@@ -1,69 +1,76 @@
 """Unread events of rooms, and who may handle them: one mailbox row a room, leased to a worker.
 
-A worker renews one row of its own; rooms name their owner. A room's `epoch` grows with every new
-owner and fences the writes of older ones. `wake_at` stays due while a room is owned, so that the
-rooms of a dead worker can be claimed the moment its lease ends.
+Rooms name their owner; who that is, and whether it lives, is in `store.workers`. A room's `epoch`
+grows with every new owner and fences the writes of older ones.
 
 Lock order: mailbox rows sorted by room id, then anything else.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from bridge import log, metrics
-from bridge.domain.events import Delivery, Malformed, RoomEvent
+from bridge.domain.events import (
+    Delivery,
+    Echo,
+    Edit,
+    Intake,
+    Malformed,
+    Reaction,
+    Redaction,
+    Repeat,
+    RoomEvent,
+)
 from bridge.domain.ids import EventId, RoomId, WorkerId
 from bridge.domain.lease import Arrival, Lease
 from bridge.domain.room import Room
+from bridge.errors import TransactionMissing
 from bridge.store.codec import EVENTS, Uncodable
-from bridge.store.database import Connection, Database
+from bridge.store.database import Connection, Database, Value
+from bridge.store.erasure import at_the_door
 from bridge.store.fence import owning
 from bridge.store.outbox import confirm
 from bridge.store.rooms import write_room
+from bridge.store.workers import HASTE_UNTIL_DEATHS
 
-_DEAD_WORKERS_KEPT_MS: Final = 86_400_000
-
-_LOCK_ROOM: Final = """
-INSERT INTO mailbox (room_id) VALUES ($1)
-ON CONFLICT (room_id) DO UPDATE SET arrivals = mailbox.arrivals
-"""
-
+# One statement for all rooms of a transaction, in the order of their ids: the row lock makes the
+# order of events within a room the order of commits. A row without wake_at is only locked.
 _ARRIVE: Final = """
-UPDATE mailbox SET arrivals = arrivals + $2,
-    wake_at = CASE WHEN wake_at < $3 THEN wake_at ELSE $3 END
-WHERE room_id = $1
+INSERT INTO mailbox (room_id, arrivals, wake_at) VALUES {rows}
+ON CONFLICT (room_id) DO UPDATE SET arrivals = mailbox.arrivals + excluded.arrivals,
+    wake_at = CASE
+        WHEN excluded.wake_at IS NULL OR mailbox.wake_at < excluded.wake_at
+            OR mailbox.deaths > {haste_until_deaths} THEN mailbox.wake_at
+        ELSE excluded.wake_at END
 """
 
-_STORE_EVENT: Final = """
-INSERT INTO inbox (event_id, room_id, kind, body, sent_at, received_at)
-VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (event_id) DO NOTHING
+_STORE: Final = """
+INSERT INTO inbox (event_id, room_id, kind, body, sent_at, received_at, target_id) VALUES {rows}
+ON CONFLICT (event_id) DO NOTHING
 """
 
-_BEAT: Final = """
-INSERT INTO worker (worker_id, lease_until_at, started_at) VALUES ($1, $2, $3)
-ON CONFLICT (worker_id) DO UPDATE SET lease_until_at = excluded.lease_until_at
-WHERE worker.lease_until_at >= $3
-RETURNING worker_id
-"""
-
-_UNOWNED: Final = """
-(owner IS NULL OR NOT EXISTS (
-    SELECT 1 FROM worker WHERE worker.worker_id = mailbox.owner AND worker.lease_until_at >= $1))
+# A transaction whose number follows the last one, or that begins anew, as Synapse does on SQLite.
+_FOLLOW: Final = """
+INSERT INTO intake (appservice_id, last_txn) VALUES ($1, $2)
+ON CONFLICT (appservice_id) DO UPDATE SET last_txn = excluded.last_txn
+WHERE excluded.last_txn <= intake.last_txn + 1 OR CAST($3 AS BIGINT) = 1
+RETURNING last_txn
 """
 
 _CLAIM: Final = """
 WITH due AS (
     SELECT room_id FROM mailbox
-    WHERE wake_at <= $1 AND {unowned}
+    WHERE wake_at <= $1 AND owner IS NULL
       AND EXISTS (SELECT 1 FROM worker WHERE worker_id = $2 AND lease_until_at >= $1)
     ORDER BY wake_at, room_id LIMIT $3 {for_update_skip_locked})
 UPDATE mailbox SET owner = $2, epoch = epoch + 1
 WHERE room_id IN (SELECT room_id FROM due)
-RETURNING room_id, epoch, arrivals, wake_at
+RETURNING room_id, epoch, arrivals, wake_at, deaths
 """
 
 # `arrivals` is compared inside the row: a look at the inbox alone could use an older snapshot and
@@ -71,17 +78,15 @@ RETURNING room_id, epoch, arrivals, wake_at
 _RELEASE: Final = """
 UPDATE mailbox SET owner = NULL, wake_at = CASE
     WHEN arrivals <> $4 THEN CAST($5 AS BIGINT)
-    WHEN CAST($6 AS BIGINT) IS NULL AND EXISTS (
-        SELECT 1 FROM inbox WHERE inbox.room_id = $1 AND inbox.state = 'new')
+    WHEN CAST($6 AS BIGINT) IS NOT NULL THEN CAST($5 AS BIGINT) + CAST($6 AS BIGINT)
+    WHEN EXISTS (SELECT 1 FROM inbox WHERE inbox.room_id = $1 AND inbox.state = 'new')
         THEN CAST($5 AS BIGINT)
-    ELSE CAST($6 AS BIGINT) END
+    ELSE NULL END
 WHERE room_id = $1 AND epoch = $2 AND owner = $3
 """
 
-_RETIRE: Final = """
-WITH mine AS (SELECT room_id FROM mailbox WHERE owner = $1 ORDER BY room_id {for_update})
-UPDATE mailbox SET owner = NULL, epoch = epoch + 1 WHERE room_id IN (SELECT room_id FROM mine)
-"""
+_PARAMETERS_AT_MOST: Final = 700
+"""Of one statement. Rows are stored in chunks of powers of two, so that few texts exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,52 +108,38 @@ class Mailbox:
     async def deliver(self, delivery: Delivery) -> int:
         """Store one transaction in one commit; return how many events were new.
 
-        Events seen before (by event id) change nothing. Echoes confirm their outbox rows.
+        Events seen before (by event id) change nothing. Echoes confirm their outbox rows; a second
+        echo of one effect becomes an event, `Repeat`. What a redaction or an edit takes back is
+        gone with this commit. Raises TransactionMissing, and stores nothing, where the number of
+        the homeserver's transaction leaves one out.
         """
         parts = _sorted(delivery)
         echoes = sorted(delivery.echoes, key=lambda echo: echo.room_id)
-        arrivals: Counter[RoomId] = Counter()
-        news = 0
+        counts = {room_id: len(bodies) for room_id, bodies in parts.bodies.items()}
         async with self._database.transaction() as connection:
+            if delivery.intake is not None:
+                await _follow(connection, delivery.intake)
             now = await connection.now()
-            for room_id in sorted({*parts.bodies, *(echo.room_id for echo in echoes)}):
-                await connection.execute(_LOCK_ROOM, room_id)
-            for room_id, bodies in sorted(parts.bodies.items()):
-                stored = await _store_events(connection, bodies)
-                arrivals[room_id] += stored
-                news += stored
-            for echo in echoes:
-                arrivals[echo.room_id] += await confirm(connection, echo)
-            for room_id, count in sorted(arrivals.items()):
-                if count:
-                    await connection.execute(_ARRIVE, room_id, count, now)
+            await _arrive(connection, now, {**{echo.room_id: 0 for echo in echoes}, **counts})
+            news = await _store(
+                connection, [pair for _, pairs in sorted(parts.bodies.items()) for pair in pairs]
+            )
+            confirmed = [echo for echo in echoes if await _take_echo(connection, echo, now)]
+            await at_the_door(connection, delivery.events)
             await _store_malformed(connection, parts.malformed)
-        if self.on_delivery is not None and arrivals.total():
+            has_news = news > 0 or bool(confirmed)
+            if has_news:
+                await self._database.notify(connection)
+        if self.on_delivery is not None and has_news:
             self.on_delivery()
         return news
 
-    async def beat(self, worker_id: WorkerId, ttl_ms: int) -> bool:
-        """Renew the worker's lease. False: it ran out before, and the process must stop."""
-        async with self._database.transaction() as connection:
-            now = await connection.now()
-            return await connection.fetchval(_BEAT, worker_id, now + ttl_ms, now) is not None
-
-    async def retire_worker(self, worker_id: WorkerId) -> None:
-        """Give all rooms of this worker back at once (clean shutdown, or its own dead life)."""
-        async with self._database.transaction() as connection:
-            await connection.execute(
-                _RETIRE.format(for_update=self._database.for_update), worker_id
-            )
-            await connection.execute("DELETE FROM worker WHERE worker_id = $1", worker_id)
-
     async def claim(self, worker_id: WorkerId, limit: int) -> Sequence[Lease]:
-        """Own up to `limit` rooms that are due and that nobody alive owns, longest due first.
+        """Own up to `limit` rooms that are due and that nobody owns, longest due first.
 
         A worker whose own lease has run out gets none.
         """
-        sql = _CLAIM.format(
-            unowned=_UNOWNED, for_update_skip_locked=self._database.for_update_skip_locked
-        )
+        sql = _CLAIM.format(for_update_skip_locked=self._database.for_update_skip_locked)
         async with self._database.transaction() as connection:
             rows = await connection.fetch(sql, await connection.now(), worker_id, limit)
         return [
@@ -157,12 +148,15 @@ class Mailbox:
                 worker_id=worker_id,
                 epoch=row["epoch"],
                 arrivals=row["arrivals"],
+                deaths=row["deaths"],
             )
             for row in sorted(rows, key=lambda row: (row["wake_at"], row["room_id"]))
         ]
 
-    async def take(self, lease: Lease, limit: int = 100) -> Sequence[Arrival]:
-        """The room's unhandled events in order, without removing them.
+    async def take(
+        self, lease: Lease, limit: int = 100, *, after_seq: int = 0
+    ) -> Sequence[Arrival]:
+        """The room's unhandled events in order, without removing them: those after `after_seq`.
 
         A row that cannot be read is set aside on the way; raises LeaseLost then.
         """
@@ -170,10 +164,11 @@ class Mailbox:
             rows = await connection.fetch(
                 """
                 SELECT seq, body, attempts FROM inbox
-                WHERE room_id = $1 AND state = 'new' ORDER BY seq LIMIT $2
+                WHERE room_id = $1 AND state = 'new' AND seq > $3 ORDER BY seq LIMIT $2
                 """,
                 lease.room_id,
                 limit,
+                after_seq,
             )
         arrivals: list[Arrival] = []
         has_unreadable = False
@@ -186,7 +181,7 @@ class Mailbox:
             else:
                 arrivals.append(Arrival(seq=row["seq"], event=event, attempts=row["attempts"]))
         if has_unreadable and not arrivals:
-            return await self.take(lease, limit)
+            return await self.take(lease, limit, after_seq=after_seq)
         return arrivals
 
     async def count_crash(self, lease: Lease, seq: int) -> int:
@@ -202,10 +197,11 @@ class Mailbox:
             )
         return attempts or 0
 
-    async def finish(self, lease: Lease, seq: int, *, reason: str, room: Room) -> None:
-        """The event is handled: one commit with the room's new state. Raises LeaseLost.
+    async def finish(self, lease: Lease, seq: int, *, reason: str, room: Room | None) -> None:
+        """The event is handled: one commit with the room's new state (None: the old one).
 
-        Its body is erased: room text lives in the history, which has a retention of its own.
+        Raises LeaseLost. Its body is erased: room text lives in the history, which has a retention
+        of its own.
         """
         async with owning(self._database, lease) as connection:
             await connection.execute(
@@ -217,7 +213,9 @@ class Mailbox:
                 lease.room_id,
                 reason,
             )
-            await write_room(connection, room)
+            if room is not None:
+                await write_room(connection, room)
+            await _forget_deaths(connection, lease)
 
     async def set_aside(self, lease: Lease, seq: int, *, problem: str) -> None:
         """The event crashes us: keep it as poison and go on. Raises LeaseLost."""
@@ -231,9 +229,10 @@ class Mailbox:
                 lease.room_id,
                 problem,
             )
+            await _forget_deaths(connection, lease)
 
-    async def release(self, lease: Lease, *, next_wake_at: int | None) -> None:
-        """Give the room back; it is due again at `next_wake_at`, or at once if events came.
+    async def release(self, lease: Lease, *, retry_in_ms: int | None) -> None:
+        """Give the room back; it is due again in `retry_in_ms`, or at once if events came.
 
         A lease that was lost meanwhile changes nothing.
         """
@@ -245,16 +244,19 @@ class Mailbox:
                 lease.worker_id,
                 lease.arrivals,
                 await connection.now(),
-                next_wake_at,
+                retry_in_ms,
             )
 
-    async def next_wake(self) -> int | None:
-        """When the next unowned room is due (unix ms), or None."""
+    async def next_wake_in_ms(self) -> int | None:
+        """How long until the next unowned room is due (0: it is), or None."""
         async with self._database.reading() as connection:
-            return await connection.fetchval(
-                f"SELECT MIN(wake_at) FROM mailbox WHERE wake_at IS NOT NULL AND {_UNOWNED}",
-                await connection.now(),
+            wake_at: int | None = await connection.fetchval(
+                """
+                SELECT wake_at FROM mailbox WHERE owner IS NULL AND wake_at IS NOT NULL
+                ORDER BY wake_at LIMIT 1
+                """
             )
+            return None if wake_at is None else max(0, wake_at - await connection.now())
 
     async def reasons(self, room_id: RoomId) -> dict[EventId, str]:
         """Why the room's handled events were answered, or were not."""
@@ -275,10 +277,6 @@ class Mailbox:
             )
             deleted += await connection.execute(
                 "DELETE FROM malformed WHERE received_at < $1", before
-            )
-            await connection.execute(
-                "DELETE FROM worker WHERE lease_until_at < $1",
-                await connection.now() - _DEAD_WORKERS_KEPT_MS,
             )
         return deleted
 
@@ -301,19 +299,79 @@ def _sorted(delivery: Delivery) -> _Sorted:
     return _Sorted(bodies, malformed)
 
 
-async def _store_events(connection: Connection, bodies: Iterable[tuple[RoomEvent, str]]) -> int:
-    stored = 0
-    for event, body in bodies:
-        stored += await connection.execute(
-            _STORE_EVENT,
+async def _follow(connection: Connection, intake: Intake) -> None:
+    is_taken = await connection.fetchval(
+        _FOLLOW, intake.appservice_id, intake.txn, int(intake.is_insistent)
+    )
+    if is_taken is None:
+        raise TransactionMissing(
+            f"The homeserver's transaction {intake.txn} does not follow the one before."
+        )
+
+
+async def _arrive(connection: Connection, now: int, counts: Mapping[RoomId, int]) -> None:
+    """Lock the mailboxes of these rooms, and wake those that something comes to."""
+    rows = [(room_id, count, now if count else None) for room_id, count in sorted(counts.items())]
+    sql = _ARRIVE.replace("{haste_until_deaths}", str(HASTE_UNTIL_DEATHS))
+    await _insert(connection, sql, rows)
+
+
+async def _take_echo(connection: Connection, echo: Echo, now: int) -> bool:
+    """True when it gives its room something to do."""
+    outcome = await confirm(connection, echo)
+    if isinstance(outcome, Repeat):
+        await _store(connection, [(outcome, EVENTS.encode(outcome))])
+    if outcome:
+        await _arrive(connection, now, {echo.room_id: 1})
+    return bool(outcome)
+
+
+async def _store(connection: Connection, bodies: Sequence[tuple[RoomEvent, str]]) -> int:
+    """Returns how many events were new."""
+    rows = [
+        (
             event.event_id,
             event.room_id,
             event.kind,
             body,
             event.sent_at,
             event.received_at,
+            event.target if isinstance(event, Edit | Redaction | Reaction) else None,
         )
-    return stored
+        for event, body in bodies
+    ]
+    return await _insert(connection, _STORE, rows)
+
+
+async def _insert(connection: Connection, sql: str, rows: Sequence[Sequence[Value]]) -> int:
+    """Insert many rows by few statements; returns how many were."""
+    inserted = start = 0
+    while start < len(rows):
+        width = len(rows[start])
+        at_most = min(len(rows) - start, _PARAMETERS_AT_MOST // width)
+        size = 1 << (at_most.bit_length() - 1)
+        chunk = rows[start : start + size]
+        inserted += await connection.execute(
+            sql.replace("{rows}", _places(size, width)), *(value for row in chunk for value in row)
+        )
+        start += size
+    return inserted
+
+
+@lru_cache
+def _places(rows: int, width: int) -> str:
+    """`($1, $2), ($3, $4)` for two rows of two values."""
+    numbers = iter(range(1, rows * width + 1))
+    return ", ".join(
+        "(" + ", ".join(f"${next(numbers)}" for _ in range(width)) + ")" for _ in range(rows)
+    )
+
+
+async def _forget_deaths(connection: Connection, lease: Lease) -> None:
+    if lease.deaths:
+        await connection.execute(
+            "UPDATE mailbox SET deaths = 0 WHERE room_id = $1 AND deaths > 0", lease.room_id
+        )
 
 
 async def _store_malformed(connection: Connection, malformed: Iterable[Malformed]) -> None:

@@ -171,6 +171,8 @@ async def upgrade_v1(connection: Connection, database: Database) -> None:
 
 _CHANGES_V2: Final = """
 ALTER TABLE mailbox ADD COLUMN deaths BIGINT NOT NULL DEFAULT 0;
+DROP INDEX mailbox_due;
+CREATE INDEX mailbox_due ON mailbox (wake_at, room_id) WHERE owner IS NULL AND wake_at IS NOT NULL;
 ALTER TABLE worker ADD COLUMN lock_key BIGINT;
 ALTER TABLE inbox ADD COLUMN target_id TEXT;
 CREATE INDEX inbox_by_target ON inbox (target_id) WHERE target_id IS NOT NULL AND body <> '';

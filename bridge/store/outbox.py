@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bridge.domain.effect import Effect, Planned, SendText
-from bridge.domain.events import Echo
+from bridge.domain.events import Echo, Repeat
 from bridge.domain.history import Said
 from bridge.domain.ids import EventId, TxnId, txn_id
 from bridge.domain.lease import Lease
@@ -17,7 +17,7 @@ from bridge.domain.turn import Turn
 from bridge.store.codec import EFFECTS
 from bridge.store.database import Connection, Database, Row
 from bridge.store.fence import owning
-from bridge.store.history import append
+from bridge.store.history import append, rename
 from bridge.store.turns import move_turn, open_turn
 
 _COLUMNS = """txn_id, turn_id, room_id, puppet_id, body, state, event_id, attempts, planned_at"""
@@ -74,7 +74,7 @@ class Outbox:
     ) -> None:
         """It is on the homeserver; `said` joins the history in the same commit. Idempotent."""
         async with owning(self._database, lease) as connection:
-            await connection.execute(
+            is_news = await connection.execute(
                 """
                 UPDATE outbox SET state = 'sent', event_id = $2, attempts = attempts + 1
                 WHERE txn_id = $1 AND state IN ('planned', 'abandoned')
@@ -82,7 +82,8 @@ class Outbox:
                 txn_id,
                 event_id,
             )
-            if said is not None:
+            # An echo that was quicker has brought it into the history already.
+            if is_news and said is not None:
                 await append(connection, said)
 
     async def abandon(self, lease: Lease, txn_id: TxnId, *, problem: str) -> None:
@@ -98,37 +99,53 @@ class Outbox:
             )
 
 
-async def confirm(connection: Connection, echo: Echo) -> bool:
+async def confirm(connection: Connection, echo: Echo) -> Repeat | bool:
     """Our own effect came back: never send it again. True when that was news to us.
 
-    Anybody can put our key into an event: only the puppet that was to send it is believed, in the
-    room it was to be sent to, and the first event of a transaction id is the one that counts.
+    A `Repeat` when another event of the same transaction id came back before: the first one in the
+    room's order counts, also where the homeserver's answer named the later one. Anybody can put
+    our key into an event: only the puppet that was to send it is believed, in the room it was to be
+    sent to.
     """
     row = await connection.fetchrow(
         """
-        SELECT outbox.state, outbox.body, puppet.display_name FROM outbox
+        SELECT outbox.state, outbox.body, outbox.event_id, puppet.display_name FROM outbox
         JOIN puppet ON puppet.puppet_id = outbox.puppet_id
         WHERE outbox.txn_id = $1 AND outbox.room_id = $2 AND puppet.user_id = $3
-          AND outbox.state <> 'confirmed' AND (outbox.event_id IS NULL OR outbox.event_id = $4)
         """,
         echo.txn_id,
         echo.room_id,
         echo.sender,
-        echo.event_id,
     )
     if row is None:
         return False
+    now = await connection.now()
+    if row["state"] == "confirmed":
+        return False if row["event_id"] == echo.event_id else _repeat(echo, now)
     await connection.execute(
         "UPDATE outbox SET state = 'confirmed', event_id = $2 WHERE txn_id = $1",
         echo.txn_id,
         echo.event_id,
     )
     if row["state"] == "sent":
+        if row["event_id"] != echo.event_id:
+            await rename(connection, row["event_id"], echo.event_id)
         return False
     effect = EFFECTS.decode(row["body"])
     if isinstance(effect, SendText):
-        await append(connection, _said(echo, effect, row["display_name"], await connection.now()))
+        await append(connection, _said(echo, effect, row["display_name"], now))
     return True
+
+
+def _repeat(echo: Echo, now: int) -> Repeat:
+    return Repeat(
+        event_id=echo.event_id,
+        room_id=echo.room_id,
+        sender=echo.sender,
+        sent_at=now,
+        received_at=now,
+        txn_id=echo.txn_id,
+    )
 
 
 def _said(echo: Echo, effect: SendText, sender_name: str, now: int) -> Said:

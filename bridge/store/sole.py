@@ -12,11 +12,12 @@ from bridge.store.address import sqlite_path
 
 
 @contextmanager
-def sole_use(url: str) -> Generator[None]:
+def sole_use(url: str, reached_at: str = "") -> Generator[None]:
     """Keep other bridges off the file of an SQLite address; nothing for another database.
 
-    The lock is the operating system's: it ends with the process, however that ends. Raises
-    DatabaseError when another bridge has it.
+    The lock is the operating system's: it ends with the process, however that ends. `reached_at`
+    (an address) is told to those that are kept off. Raises DatabaseError when another bridge has
+    the lock.
     """
     if not url.lower().startswith("sqlite:"):
         yield
@@ -31,6 +32,8 @@ def sole_use(url: str) -> Generator[None]:
         ) from error
     try:
         _lock(handle, sqlite_path(url))
+        os.ftruncate(handle, 0)
+        os.write(handle, f"process {os.getpid()} {reached_at}".strip().encode())
         yield
     finally:
         os.close(handle)
@@ -40,7 +43,8 @@ def _lock(handle: int, path: str) -> None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        holder = os.pread(handle, 200, 0).decode(errors="replace").strip()
         raise DatabaseError(
-            f"Another bridge is running on {path}. Stop it first, or give this one a database of "
-            "its own (database.url)."
+            f"Another bridge is running on {path}{f' ({holder})' if holder else ''}. Stop it "
+            "first, or give this one a database of its own (database.url)."
         ) from None

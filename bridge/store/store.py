@@ -8,9 +8,11 @@ from bridge.store.history import History
 from bridge.store.mailbox import Mailbox
 from bridge.store.migrations import migrate
 from bridge.store.outbox import Outbox
+from bridge.store.presence import Presence
 from bridge.store.puppets import Puppets
 from bridge.store.rooms import Rooms
 from bridge.store.turns import Turns
+from bridge.store.workers import Workers
 
 
 class Store:
@@ -18,6 +20,8 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self.presence = Presence(database)
+        self.workers = Workers(database, self.presence)
         self.mailbox = Mailbox(database)
         self.outbox = Outbox(database)
         self.turns = Turns(database)
@@ -32,6 +36,7 @@ class Store:
         return deleted + await self.turns.prune(records_before)
 
     async def close(self) -> None:
+        await self.presence.end()
         await self.database.close()
 
 

@@ -14,7 +14,7 @@ from bridge.app import assemble
 from bridge.clock import FakeClock
 from bridge.domain.access import Access, Rule
 from bridge.domain.cast import Cast
-from bridge.domain.ids import DeviceId, EventId, PuppetId, RoomId, UserId, WorkerId
+from bridge.domain.ids import DeviceId, EventId, PuppetId, RoomId, UserId
 from bridge.domain.persona import Persona, Puppet, PuppetRecord
 from bridge.engine.scripted import ScriptedEngine
 from bridge.matrix.ingest import Ingest
@@ -80,7 +80,6 @@ class World:
                 )
             )
         self.dispatcher = assemble(
-            worker_id=WorkerId("main"),
             store=self.store,
             homeserver=self.homeserver,
             engine=self.engine,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bridge.app import WORKER_ID
+from bridge.domain.ids import WorkerId
 from bridge.domain.lease import Lease
 from bridge.errors import DatabaseError, LeaseLost
 from bridge.rooms import actor
@@ -20,13 +20,21 @@ async def away(*_: object, **__: object) -> Any:
     raise DatabaseError("the database is away")
 
 
-@pytest.mark.parametrize("call", ["claim", "beat", "release", "take", "next_wake"])
+def take_away(patch: pytest.MonkeyPatch, world: World, *calls: str) -> None:
+    for call in calls:
+        of = world.store.workers if hasattr(world.store.workers, call) else world.store.mailbox
+        patch.setattr(of, call, away)
+
+
+@pytest.mark.parametrize(
+    "call", ["claim", "beat", "free_dead", "release", "take", "next_wake_in_ms"]
+)
 async def test_a_database_that_is_away_for_a_while_stops_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
     room_id = await world.lounge()
     with monkeypatch.context() as patch:
-        patch.setattr(world.store.mailbox, call, away)
+        take_away(patch, world, call)
         await world.ask(room_id, "Luna, hello?")
         await world.pass_s(6)
     await world.pass_s(10)
@@ -41,8 +49,9 @@ async def test_a_database_that_is_away_for_longer_than_the_lease_begins_a_new_li
 ) -> None:
     room_id = await world.lounge()
     with monkeypatch.context() as patch:
-        for call in ("claim", "beat", "release", "take", "next_wake", "retire_worker"):
-            patch.setattr(world.store.mailbox, call, away)
+        take_away(
+            patch, world, "claim", "beat", "begin", "release", "take", "next_wake_in_ms", "end"
+        )
         asked = await world.ask(room_id, "Luna, hello?")
         await world.pass_s(40)
     await world.pass_s(5)
@@ -55,7 +64,7 @@ async def test_nothing_is_sent_when_the_lease_may_end_first_and_the_room_is_give
     room_id = await world.lounge()
     world.engine.state = "slow"
     with monkeypatch.context() as patch:
-        patch.setattr(world.store.mailbox, "beat", away)
+        take_away(patch, world, "beat")
         asked = await world.ask(room_id, "Luna, hello?")
         # The answer is there after 8 s; the lease, last renewed before, ends after 10 at most.
         await world.pass_s(8.3)
@@ -142,7 +151,7 @@ async def test_a_handover_without_a_database_ends_all_the_same(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert world.dispatcher is not None
-    monkeypatch.setattr(world.store.mailbox, "retire_worker", away)
+    take_away(monkeypatch, world, "end")
     await world.dispatcher.hand_over(grace_s=0.01)
     monkeypatch.undo()
 
@@ -152,7 +161,7 @@ async def test_writes_of_an_outdated_lease_are_refused(world: World) -> None:
     room = await world.store.rooms.get(room_id)
     world.engine.state = "slow"
     await world.ask(room_id, "Luna, hello?")
-    outdated = Lease(room_id=room_id, worker_id=WORKER_ID, epoch=1, arrivals=1)
+    outdated = Lease(room_id=room_id, worker_id=WorkerId("old"), epoch=1, arrivals=1)
     with pytest.raises(LeaseLost):
         await world.store.rooms.put(outdated, room)
 

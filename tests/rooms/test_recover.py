@@ -160,7 +160,7 @@ async def test_the_homeserver_away_is_asked_ever_less_often(world: World) -> Non
     with sends_fail(world, Unreachable("away")) as tries:
         asked = await world.ask(room_id, "Luna, hello?")
         await world.pass_s(120)
-    assert 6 <= len(tries) <= 9
+    assert 8 <= len(tries) <= 11
     assert len(set(tries)) == 1
     await world.pass_s(31)
     assert len(world.said(room_id, asked)) == 1

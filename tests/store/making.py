@@ -78,9 +78,24 @@ async def deliver(store: Store, *events: Any) -> int:
     return await store.mailbox.deliver(Delivery(events=events))
 
 
+async def hire(store: Store, worker: str, ttl_ms: int = TTL_MS) -> WorkerId:
+    """A worker of this name, judged by its lease alone."""
+    async with store.database.transaction() as connection:
+        now = await connection.now()
+        await connection.execute(
+            """
+            INSERT INTO worker (worker_id, lease_until_at, started_at) VALUES ($1, $2, $3)
+            ON CONFLICT (worker_id) DO UPDATE SET lease_until_at = excluded.lease_until_at
+            """,
+            worker,
+            now + ttl_ms,
+            now,
+        )
+    return WorkerId(worker)
+
+
 async def claim(store: Store, worker: str = WORKER, limit: int = 10) -> list[Lease]:
-    await store.mailbox.beat(WorkerId(worker), TTL_MS)
-    return list(await store.mailbox.claim(WorkerId(worker), limit))
+    return list(await store.mailbox.claim(await hire(store, worker), limit))
 
 
 async def lease(store: Store, room_id: RoomId = ROOM) -> Lease:

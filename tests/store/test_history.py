@@ -152,7 +152,7 @@ async def test_another_rooms_message_is_neither_amended_nor_forgotten(store: Sto
 
 async def test_a_lost_lease_changes_no_history(store: Store) -> None:
     held = await lease(store)
-    await store.mailbox.retire_worker(held.worker_id)
+    await store.workers.end(held.worker_id)
     with pytest.raises(LeaseLost):
         await store.history.add(held, said("$q"))
     with pytest.raises(LeaseLost):

@@ -76,7 +76,7 @@ async def test_planning_for_a_turn_that_is_over_is_refused(store: Store) -> None
 
 async def test_a_lost_lease_plans_nothing(store: Store) -> None:
     held = await lease(store)
-    await store.mailbox.retire_worker(held.worker_id)
+    await store.workers.end(held.worker_id)
     with pytest.raises(LeaseLost):
         await store.outbox.plan(held, turn(), [("0", text())])
 
@@ -92,7 +92,7 @@ async def test_sent_is_sent_once_and_joins_the_history(store: Store) -> None:
 async def test_an_echo_confirms_what_was_sent_and_wakes_nobody(store: Store) -> None:
     held, txn_id = await planned(store)
     await store.outbox.mark_sent(held, txn_id, EventId("$sent"), None)
-    await store.mailbox.release(held, next_wake_at=None)
+    await store.mailbox.release(held, retry_in_ms=None)
     await store.mailbox.deliver(Delivery(echoes=(echo(txn_id),)))
     assert await state(store) == ("confirmed", "$sent")
     assert await claim(store) == []
@@ -100,7 +100,7 @@ async def test_an_echo_confirms_what_was_sent_and_wakes_nobody(store: Store) -> 
 
 async def test_an_echo_of_a_planned_effect_means_it_is_never_sent_again(store: Store) -> None:
     held, txn_id = await planned(store)
-    await store.mailbox.release(held, next_wake_at=None)
+    await store.mailbox.release(held, retry_in_ms=None)
     assert await claim(store) == []
     await store.mailbox.deliver(Delivery(echoes=(echo(txn_id),)))
     [held] = await claim(store)
@@ -123,19 +123,46 @@ async def test_an_echo_of_a_planned_effect_means_it_is_never_sent_again(store: S
 )
 async def test_a_forged_echo_confirms_nothing(store: Store, forged: dict[str, str]) -> None:
     held, txn_id = await planned(store)
-    await store.mailbox.release(held, next_wake_at=None)
+    await store.mailbox.release(held, retry_in_ms=None)
     await store.mailbox.deliver(Delivery(echoes=(replace(echo(txn_id), **forged),)))
     assert await state(store) == ("planned", None)
     assert await claim(store) == []
 
 
-async def test_a_second_event_of_one_transaction_id_does_not_take_the_firsts_place(
+async def repeats(store: Store) -> list[str]:
+    async with store.database.reading() as connection:
+        rows = await connection.fetch("SELECT event_id FROM inbox WHERE kind = 'repeat'")
+    return [row["event_id"] for row in rows]
+
+
+async def test_a_second_event_of_one_transaction_id_is_a_repeat_for_its_room(store: Store) -> None:
+    _, txn_id = await planned(store)
+    await store.mailbox.deliver(Delivery(echoes=(echo(txn_id), echo(txn_id, "$double"))))
+    assert await state(store) == ("confirmed", "$sent")
+    await store.mailbox.deliver(Delivery(echoes=(echo(txn_id), echo(txn_id, "$double"))))
+    assert await repeats(store) == ["$double"]
+
+
+async def test_the_first_event_in_the_room_counts_though_the_answer_named_a_later_one(
     store: Store,
 ) -> None:
     held, txn_id = await planned(store)
-    await store.outbox.mark_sent(held, txn_id, EventId("$sent"), None)
-    await store.mailbox.deliver(Delivery(echoes=(echo(txn_id, "$double"), echo(txn_id))))
-    assert await state(store) == ("confirmed", "$sent")
+    words = replace(said("$sent", "the answer"), sender=LUNA_USER, is_ours=True)
+    await store.outbox.mark_sent(held, txn_id, EventId("$sent"), words)
+    await store.mailbox.deliver(Delivery(echoes=(echo(txn_id, "$first"), echo(txn_id))))
+    assert await state(store) == ("confirmed", "$first")
+    assert await repeats(store) == ["$sent"]
+    assert await store.history.get(EventId("$sent")) is None
+    kept = await store.history.get(EventId("$first"))
+    assert kept is not None
+    assert kept.text == "the answer"
+
+
+async def test_an_answer_later_than_its_echo_joins_the_history_once(store: Store) -> None:
+    held, txn_id = await planned(store)
+    await store.mailbox.deliver(Delivery(echoes=(echo(txn_id),)))
+    await store.outbox.mark_sent(held, txn_id, EventId("$other"), said("$other", "hi"))
+    assert await store.history.get(EventId("$other")) is None
 
 
 async def test_an_abandoned_effect_is_not_sent(store: Store) -> None:

@@ -53,7 +53,7 @@ async def test_members_change_and_go(store: Store) -> None:
 
 async def test_a_lost_lease_puts_nothing(store: Store) -> None:
     held = await lease(store)
-    await store.mailbox.retire_worker(held.worker_id)
+    await store.workers.end(held.worker_id)
     with pytest.raises(LeaseLost):
         await store.rooms.put(held, room())
     with pytest.raises(LeaseLost):

@@ -43,7 +43,7 @@ async def test_only_legal_moves_are_made_and_repeating_one_is_nothing(store: Sto
 async def test_a_lost_lease_moves_nothing(store: Store) -> None:
     held = await lease(store)
     opened = await store.turns.open(held, turn())
-    await store.mailbox.retire_worker(held.worker_id)
+    await store.workers.end(held.worker_id)
     with pytest.raises(LeaseLost):
         await store.turns.move(held, opened.turn_id, "dropped")
 
