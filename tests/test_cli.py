@@ -22,6 +22,7 @@ from bridge.errors import ConfigError, HomeserverError, TokenRejected
 from bridge.registration import load_registration
 from bridge.settings import Settings
 from bridge.store.migrations import LATEST
+from bridge.store.sole import sole_use
 from tests.lab.ports import free_port
 
 COMMANDS = ["run", "demo", "registration", "check-config", "doctor", "migrate", "replay", "retire"]
@@ -219,7 +220,7 @@ def test_doctor_takes_a_configuration_that_cannot_be_used_as_a_finding(folder: P
 def test_an_error_of_ours_is_a_sentence_wherever_it_comes_from(
     monkeypatch: pytest.MonkeyPatch, error: Exception, status: int
 ) -> None:
-    async def run(_: Settings) -> None:
+    async def run(*_: object) -> None:
         raise error
 
     set_up()
@@ -233,7 +234,7 @@ def test_an_error_of_ours_is_a_sentence_wherever_it_comes_from(
 def test_an_error_that_is_a_fault_of_the_program_keeps_its_traceback(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def run(_: Settings) -> None:
+    async def run(*_: object) -> None:
         raise ExceptionGroup("g", [ConfigError("ours"), ZeroDivisionError()])
 
     set_up()
@@ -241,18 +242,40 @@ def test_an_error_that_is_a_fault_of_the_program_keeps_its_traceback(
     assert isinstance(call("run").exception, ExceptionGroup)
 
 
-def test_run_gets_the_settings_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[Settings] = []
+@pytest.mark.parametrize("role", ["run", "ingest", "work"])
+def test_each_role_gets_the_settings_of_the_file(
+    monkeypatch: pytest.MonkeyPatch, role: str
+) -> None:
+    seen: list[tuple[Settings, str]] = []
 
-    async def run(settings: Settings) -> None:
-        seen.append(settings)
+    async def run(settings: Settings, role: str) -> None:
+        seen.append((settings, role))
 
     set_up()
     monkeypatch.setattr(bridge_app, "run", run)
     monkeypatch.setenv("MATRIX_AI_BRIDGE__LOG__LEVEL", "error")
-    assert call("run").exit_code == 0
-    assert seen[0].homeserver.server_name == "me.org"
-    assert seen[0].log.level == "error"
+    assert call(role).exit_code == 0
+    settings, given = seen[0]
+    assert given == role
+    assert settings.homeserver.server_name == "me.org"
+    assert settings.log.level == "error"
+
+
+@pytest.mark.parametrize("role", ["ingest", "work"])
+def test_several_processes_on_one_sqlite_file_are_refused(role: str) -> None:
+    set_up()
+    done = call(role)
+    assert done.exit_code == 2
+    assert "PostgreSQL" in done.output
+    assert "`run`" in done.output
+
+
+def test_migrate_on_the_file_of_a_running_bridge_says_how_to_reach_it() -> None:
+    set_up()
+    with sole_use("sqlite:bridge.db", "http://127.0.0.1:9010/status"):
+        done = call("migrate")
+    assert done.exit_code == 1
+    assert f"process {os.getpid()} http://127.0.0.1:9010/status" in done.output
 
 
 def test_run_without_a_registration_says_how_to_get_one(folder: Path) -> None:
