@@ -33,6 +33,11 @@ class _SimulatedRoom:
         event = self.state.get(("m.room.member", user_id))
         return str(event["content"]["membership"]) if event else "leave"
 
+    def redact(self, target: str) -> None:
+        for event in self.timeline:
+            if event["event_id"] == target:
+                event["content"] = {}
+
 
 class SimulatedHomeserver:
     """Satisfies `bridge.ports.Homeserver`; its other half plays people and their servers.
@@ -48,7 +53,7 @@ class SimulatedHomeserver:
         self._clock = clock
         self._cast = cast
         self._server = server
-        self._remembers: TxnMemory = remembers
+        self.remembers: TxnMemory = remembers
         self._rooms: dict[RoomId, _SimulatedRoom] = {}
         self._numbers = itertools.count(1)
         self._sent: dict[tuple[str, str], EventId] = {}
@@ -70,7 +75,7 @@ class SimulatedHomeserver:
             self._check_joined(puppet, room_id)
             event_type, content = render(effect, txn_id, puppet)
             known = await self._append(room_id, puppet.user_id, event_type, content)
-            if self._remembers != "none":
+            if self.remembers != "none":
                 self._sent[key] = known
         if fault == "after":
             raise Unreachable("simulated: the answer was lost")
@@ -211,9 +216,6 @@ class SimulatedHomeserver:
     async def redact(
         self, room_id: RoomId, sender: UserId, target: EventId, *, sent_at: int | None = None
     ) -> EventId:
-        for event in self._rooms[room_id].timeline:
-            if event["event_id"] == target:
-                event["content"] = {}
         content = {"redacts": target}
         return await self._append(room_id, sender, "m.room.redaction", content, sent_at=sent_at)
 
@@ -235,7 +237,7 @@ class SimulatedHomeserver:
 
     def restart(self) -> None:
         """What is kept in memory alone is gone."""
-        if self._remembers == "memory":
+        if self.remembers == "memory":
             self._sent.clear()
 
     async def attach(self, accept: Accept) -> None:
@@ -277,6 +279,8 @@ class SimulatedHomeserver:
             "origin_server_ts": self._clock.now() if sent_at is None else sent_at,
         }
         room = self._rooms[room_id]
+        if event_type == "m.room.redaction":
+            room.redact(str(content["redacts"]))
         if state_key is not None:
             event["state_key"] = state_key
             room.state[event_type, state_key] = event

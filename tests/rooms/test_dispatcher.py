@@ -20,6 +20,10 @@ async def away(*_: object, **__: object) -> Any:
     raise DatabaseError("the database is away")
 
 
+async def hang(*_: object, **__: object) -> Any:
+    await asyncio.Event().wait()
+
+
 def take_away(patch: pytest.MonkeyPatch, world: World, *calls: str) -> None:
     for call in calls:
         of = world.store.workers if hasattr(world.store.workers, call) else world.store.mailbox
@@ -201,3 +205,56 @@ async def test_a_poison_event_behind_a_question_does_not_spoil_its_answer(
     await world.pass_s(10)
     assert len(world.said(room_id, asked)) == 1
     assert len(world.engine.prompts) == 1
+
+
+async def test_an_event_that_kills_the_process_is_set_aside_in_the_end(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actor, "MAX_DEATHS", 3)
+    room_id = await world.lounge()
+    world.engine.state = "slow"
+    deadly = await world.ask(room_id, "Luna, say the deadly word?")
+    for _ in range(3):
+        assert await world.is_owned(room_id)
+        await world.fall()
+        await world.rise()
+    world.engine.state = "up"
+    asked = await world.ask(room_id, "Luna, hello?")
+    await world.pass_s(10)
+    assert len(world.said(room_id, asked)) == 1
+    assert world.said(room_id, deadly) == []
+    assert await world.figure("SELECT COUNT(*) FROM inbox WHERE state = 'poison'") == 1
+
+
+async def test_a_step_that_hangs_is_a_crash_in_the_end_and_the_room_goes_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actor, "STEP_LIMIT_S", 5.0)
+    room_id = await world.lounge()
+    with monkeypatch.context() as patch:
+        patch.setattr(world.homeserver, "mark_read", hang)
+        patch.setattr(world.store.history, "recent", hang)
+        await world.ask(room_id, "Luna, hello?")
+        await world.pass_s(20)
+    asked = await world.ask(room_id, "Luna, and now?")
+    await world.pass_s(5)
+    assert len(world.said(room_id, asked)) == 1
+    assert await world.figure("SELECT COUNT(*) FROM inbox WHERE state = 'poison'") == 1
+
+
+async def test_a_draining_worker_gives_a_room_back_after_the_event_in_hand(world: World) -> None:
+    room_id = await world.lounge()
+    world.engine.state = "slow"
+    first = await world.ask(room_id, "Luna, one?")
+    second = await world.ask(room_id, "Luna, two?")
+    assert world.dispatcher is not None
+    handing_over = asyncio.create_task(world.dispatcher.hand_over(grace_s=30))
+    await world.let_pass_s(20)
+    await handing_over
+    assert len(world.said(room_id, first)) == 1
+    assert world.said(room_id, second) == []
+    await world.fall()
+    world.engine.state = "up"
+    await world.rise()
+    await world.pass_s(2)
+    assert len(world.said(room_id, second)) == 1
