@@ -7,53 +7,30 @@ Never create a task inside a transaction: it would wait for the transaction's co
 transaction perhaps for it.
 """
 
-# mautrix annotates its context managers as plain coroutines, and aiosqlite's inner call not at all.
-# pyright: reportIncompatibleMethodOverride=false, reportUnknownMemberType=false
-
 from __future__ import annotations
 
-import asyncio
-import logging
 import re
-import sqlite3
-from collections.abc import AsyncGenerator, Coroutine, Generator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from typing import Any, Final, Literal, Protocol, TypeVar, cast
+from typing import Any, Final, Literal, Protocol, cast
 
-from mautrix.util.async_db import PostgresDatabase, SQLiteDatabase, UpgradeTable
-from mautrix.util.async_db.aiosqlite import TxnConnection
-from mautrix.util.async_db.connection import LoggingConnection
-from mautrix.util.logging import TraceLogger
-from yarl import URL
+from mautrix.util.async_db import PostgresDatabase, UpgradeTable
 
 from bridge.clock import Clock
-from bridge.errors import ConfigError, DatabaseError
+from bridge.errors import ConfigError
 from bridge.store.address import postgres_address, sqlite_path
 from bridge.store.problems import DRIVER_ERRORS, explained, may_be_chained
+from bridge.store.sqlite import SqlitePool, pool_logger
 
 Dialect = Literal["sqlite", "postgres"]
 Value = str | int | None
 
-T = TypeVar("T")
-
 WAKE_CHANNEL: Final = "bridge_wake"
 
-_BUSY_S: Final = 5.0
-_ACQUIRE_S: Final = 30.0
 _MIGRATION_LOCK: Final = 0x6D61_6272
 _POOL_CONNECTIONS: Final = 10
 _MAX_BIGINT: Final = 2**63 - 1
-_PARAMETER: Final = re.compile(r"\$(\d+)")
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
-
-_PRAGMAS: Final = (
-    "PRAGMA journal_mode = WAL",
-    # The homeserver is told "stored" after the commit and never sends the event again. NORMAL may
-    # lose the last commits when the power fails; FULL costs one fsync a commit.
-    "PRAGMA synchronous = FULL",
-    # Forgotten text is overwritten in the file, not only unlinked.
-    "PRAGMA secure_delete = ON",
-)
 
 
 class Row(Protocol):
@@ -74,142 +51,6 @@ class _Pool(Protocol):
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
     def acquire_direct(self) -> AbstractAsyncContextManager[_Raw]: ...
-
-
-async def _to_the_end(work: Coroutine[Any, Any, T]) -> T:
-    """Wait for the work even when cancelled meanwhile, and be cancelled then.
-
-    The thread of an SQLite connection cannot be interrupted: who leaves early would hand on a
-    connection on which a statement still runs.
-    """
-    task = asyncio.ensure_future(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is None:
-        return task.result()
-    if not task.cancelled():
-        task.exception()
-    raise cancelled
-
-
-class SqliteConnection(TxnConnection):
-    """A connection whose transactions survive cancellation and lock at their beginning.
-
-    mautrix's own rolls back on Exception only, so that one cancelled task leaves the connection
-    inside a transaction for ever; it remembers "inside a transaction" in a context variable, which
-    child tasks inherit; and its BEGIN takes the write lock too late to wait for it.
-    """
-
-    def __init__(self, path: str, **options: Any) -> None:
-        super().__init__(path, **options)
-        # A program that ends by a crash must not wait for a connection that nobody closes.
-        self._thread.daemon = True
-
-    def join(self) -> None:
-        """Wait for the thread; aiosqlite does not, after a connection that failed to open."""
-        self._thread.join()
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator[None]:
-        try:
-            await self.execute("BEGIN IMMEDIATE")
-            yield
-            await _to_the_end(self.commit())
-        except BaseException:
-            await _to_the_end(self.rollback())
-            raise
-
-    async def execute(self, query: str, *args: Any, timeout: float | None = None) -> Any:
-        return await _to_the_end(self._execute(self._run, _PARAMETER.sub(r"?\1", query), args))
-
-    async def executemany(self, query: str, *args: Any, timeout: float | None = None) -> Any:
-        sql = _PARAMETER.sub(r"?\1", query)
-        return await _to_the_end(self._execute(self._conn.executemany, sql, *args))
-
-    async def fetch(
-        self, query: str, *args: Any, timeout: float | None = None
-    ) -> list[sqlite3.Row]:
-        return await _to_the_end(self._execute(self._read, _PARAMETER.sub(r"?\1", query), args))
-
-    async def fetchrow(
-        self, query: str, *args: Any, timeout: float | None = None
-    ) -> sqlite3.Row | None:
-        rows = await self.fetch(query, *args)
-        return rows[0] if rows else None
-
-    def _run(self, sql: str, args: tuple[Any, ...]) -> sqlite3.Cursor:
-        return self._conn.execute(sql, args)
-
-    def _read(self, sql: str, args: tuple[Any, ...]) -> list[sqlite3.Row]:
-        return self._conn.execute(sql, args).fetchall()
-
-
-def _logger() -> TraceLogger:
-    """mautrix insists on its own class of loggers, also where "mau" is an ordinary one already."""
-    logger = TraceLogger("mau.db")
-    logger.parent = logging.getLogger("mau")
-    return logger
-
-
-class _SqlitePool(SQLiteDatabase):
-    """One connection: SQLite has one writer anyhow, and a queue here is fairer than its lock."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__(URL.build(scheme="sqlite", path=path), UpgradeTable(), log=_logger())
-        self._path = path
-
-    async def start(self) -> None:
-        connection = SqliteConnection(self._path, timeout=_BUSY_S)
-        try:
-            await connection
-        except BaseException:
-            await asyncio.to_thread(connection.join)
-            raise
-        try:
-            for pragma in _PRAGMAS:
-                await _patiently(connection, pragma)
-        except BaseException:
-            await connection.close()
-            raise
-        connection.row_factory = sqlite3.Row
-        self._pool.put_nowait(connection)
-        self._conns += 1
-
-    @asynccontextmanager
-    async def _acquire(self) -> AsyncGenerator[LoggingConnection]:
-        if self._stopped:
-            raise DatabaseError("The database has been closed.")
-        try:
-            async with asyncio.timeout(_ACQUIRE_S):
-                connection = await self._pool.get()
-        except TimeoutError:
-            raise DatabaseError(
-                f"The database {self._path} has been busy for {_ACQUIRE_S:.0f} s: its disk is too "
-                "slow, or something waits inside a transaction."
-            ) from None
-        try:
-            yield LoggingConnection(self.scheme, connection, self.log)
-        finally:
-            self._pool.put_nowait(connection)
-
-
-async def _patiently(connection: SqliteConnection, pragma: str) -> None:
-    # Changing the journal mode does not wait for another process that does the same.
-    clock = asyncio.get_running_loop().time
-    give_up_at_s = clock() + _BUSY_S
-    while True:
-        try:
-            await connection.execute(pragma)
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or clock() > give_up_at_s:
-                raise
-            await asyncio.sleep(0.05)
-        else:
-            return
 
 
 class Connection:
@@ -371,7 +212,7 @@ async def open_database(url: str, clock: Clock) -> Database:
 
 def _sqlite(url: str, clock: Clock) -> Database:
     path = sqlite_path(url)
-    return Database(cast(_Pool, _SqlitePool(path)), dialect="sqlite", place=path, clock=clock)
+    return Database(cast(_Pool, SqlitePool(path)), dialect="sqlite", place=path, clock=clock)
 
 
 def _postgres(url: str, clock: Clock) -> Database:
@@ -379,7 +220,7 @@ def _postgres(url: str, clock: Clock) -> Database:
     pool = PostgresDatabase(
         address,
         UpgradeTable(),
-        log=_logger(),
+        log=pool_logger(),
         db_args={
             "min_size": 1,
             "max_size": _POOL_CONNECTIONS,

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from bridge.clock import FakeClock
 from bridge.errors import ConfigError, DatabaseError
-from bridge.store import database as module
+from bridge.store import sqlite as module
 from bridge.store.database import Database, open_database
 from tests.lab.postgres import Postgres
 
