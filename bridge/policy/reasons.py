@@ -38,6 +38,7 @@ REACTION: Final = "reaction"
 EDIT: Final = "edit"
 EDIT_OF_UNKNOWN: Final = "edit_of_unknown"
 EDIT_BY_ANOTHER: Final = "edit_by_another"
+EDIT_SUPERSEDED: Final = "edit_superseded"
 REDACTED: Final = "redacted"
 
 # Coming and going.

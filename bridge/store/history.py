@@ -1,17 +1,15 @@
-"""What was said in rooms: the one place of room text, with what it takes to forget it."""
+"""What was said in rooms: the one place where room text is kept."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from bridge.domain.effect import Effect, SendText
-from bridge.domain.events import Edit, Membership, Message, Reaction, RoomEvent
 from bridge.domain.history import Said
 from bridge.domain.ids import EventId, RoomId
 from bridge.domain.lease import Lease
-from bridge.store.codec import EFFECTS, EVENTS, Uncodable
 from bridge.store.database import Connection, Database, Row
+from bridge.store.erasure import amend, newest_edit, redact
 from bridge.store.fence import owning
 
 _COLUMNS = """seq, event_id, room_id, sender, sender_name, text, sent_at, reply_to, thread_root,
@@ -25,7 +23,8 @@ class History:
     async def add(self, lease: Lease, said: Said) -> None:
         """Append; the same event again changes nothing, also when it was forgotten since."""
         async with owning(self._database, lease) as connection:
-            await append(connection, said)
+            newest = await newest_edit(connection, said.room_id, said.event_id, said.sender)
+            await append(connection, said if newest is None else replace(said, text=newest))
 
     async def recent(self, room_id: RoomId, *, from_seq: int, limit: int) -> Sequence[Said]:
         """The newest `limit` context messages with `seq >= from_seq`, oldest first."""
@@ -48,57 +47,18 @@ class History:
             row = await connection.fetchrow(
                 f"SELECT {_COLUMNS} FROM message WHERE event_id = $1", event_id
             )
-        return _said(row) if row else None
+        # Of what was redacted before it was seen, not even the sender is known.
+        return _said(row) if row and row["sender"] else None
 
     async def forget(self, lease: Lease, event_id: EventId) -> int:
         """Remove the text of an event from every table; returns how many rows changed."""
         async with owning(self._database, lease) as connection:
-            changed = await connection.execute(
-                """
-                UPDATE message SET text = '', sender_name = '', redacted_at = $3
-                WHERE event_id = $1 AND room_id = $2 AND redacted_at IS NULL
-                """,
-                event_id,
-                lease.room_id,
-                await connection.now(),
-            )
-            changed += await _rewrite_inbox(
-                connection, lease.room_id, lambda event: _without_text(event, event_id)
-            )
-            changed += await connection.execute(
-                """
-                UPDATE inbox SET body = ''
-                WHERE event_id = $1 AND room_id = $2 AND state = 'poison' AND body <> ''
-                """,
-                event_id,
-                lease.room_id,
-            )
-            changed += await _rewrite_outbox(connection, lease.room_id, event_id, "")
-        await self._database.erase_free_space()
-        return changed
+            return await redact(connection, lease.room_id, event_id)
 
     async def amend(self, lease: Lease, event_id: EventId, text: str) -> None:
-        """Replace the text by an edit's, in every table that holds it. What was forgotten stays
-        forgotten."""
-
-        def amended(event: RoomEvent) -> RoomEvent:
-            is_target = isinstance(event, Message) and event.event_id == event_id
-            return replace(event, text=text) if is_target else event
-
+        """Replace the text by an edit's. What was forgotten stays forgotten."""
         async with owning(self._database, lease) as connection:
-            has_redacted = await connection.fetchval(
-                "SELECT 1 FROM message WHERE event_id = $1 AND redacted_at IS NOT NULL", event_id
-            )
-            if has_redacted:
-                return
-            await connection.execute(
-                "UPDATE message SET text = $3 WHERE event_id = $1 AND room_id = $2",
-                event_id,
-                lease.room_id,
-                text,
-            )
-            await _rewrite_inbox(connection, lease.room_id, amended)
-            await _rewrite_outbox(connection, lease.room_id, event_id, text)
+            await amend(connection, lease.room_id, event_id, text)
 
     async def prune(self, before: int) -> int:
         """Delete room text older than `before` (unix ms); returns rows deleted.
@@ -115,18 +75,26 @@ class History:
             deleted += await connection.execute(
                 "DELETE FROM malformed WHERE received_at < $1", before
             )
-        await self._database.erase_free_space()
         return deleted
 
 
 async def append(connection: Connection, said: Said) -> None:
-    """Append to the room's history. Only the room's owner, or who holds its mailbox row, may."""
+    """Append to the room's history. Only the room's owner, or who holds its mailbox row, may.
+
+    Of an event that was redacted before, only who sent it is stored: a tombstone without sender was
+    made before the event was seen, or from another room, where nobody can redact it.
+    """
     await connection.execute(
         """
         INSERT INTO message (event_id, room_id, sender, sender_name, text, sent_at, stored_at,
             reply_to, thread_root, is_ours, is_ai, is_context)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-        ON CONFLICT (event_id) DO NOTHING
+        ON CONFLICT (event_id) DO UPDATE SET room_id = $2, sender = $3, sent_at = $6,
+            reply_to = $8, thread_root = $9, is_ours = $10, is_ai = $11, is_context = $12,
+            text = CASE WHEN message.room_id = $2 THEN '' ELSE $5 END,
+            sender_name = CASE WHEN message.room_id = $2 THEN '' ELSE $4 END,
+            redacted_at = CASE WHEN message.room_id = $2 THEN message.redacted_at END
+        WHERE message.sender = ''
         """,
         said.event_id,
         said.room_id,
@@ -170,70 +138,3 @@ def _said(row: Row) -> Said:
         is_ai=bool(row["is_ai"]),
         is_context=bool(row["is_context"]),
     )
-
-
-def _without_text(event: RoomEvent, forgotten: EventId) -> RoomEvent:
-    match event:
-        case Message() if event.event_id == forgotten:
-            return _bare(event)
-        case Edit() if forgotten in (event.event_id, event.target):
-            return replace(event, text="")
-        case Reaction() if event.event_id == forgotten:
-            return replace(event, key="")
-        case Membership() if event.event_id == forgotten:
-            return replace(event, reason="")
-        case _:
-            return event
-
-
-def _bare(message: Message) -> Message:
-    # What is kept is named here, so that a field added later is forgotten by itself.
-    return Message(
-        event_id=message.event_id,
-        room_id=message.room_id,
-        sender=message.sender,
-        sent_at=message.sent_at,
-        received_at=message.received_at,
-        age_ms=message.age_ms,
-        content_kind=message.content_kind,
-        thread_root=message.thread_root,
-        is_ai_marked=message.is_ai_marked,
-        txn_id=message.txn_id,
-    )
-
-
-async def _rewrite_inbox(
-    connection: Connection, room_id: RoomId, change: Callable[[RoomEvent], RoomEvent]
-) -> int:
-    """Change the bodies of events that are not handled yet, or set aside."""
-    changed = 0
-    for row in await connection.fetch(
-        "SELECT seq, body FROM inbox WHERE room_id = $1 AND body <> '' ORDER BY seq", room_id
-    ):
-        try:
-            event = EVENTS.decode(row["body"])
-        except Uncodable:
-            continue
-        if (new := change(event)) != event:
-            changed += await connection.execute(
-                "UPDATE inbox SET body = $2 WHERE seq = $1", row["seq"], EVENTS.encode(new)
-            )
-    return changed
-
-
-async def _rewrite_outbox(
-    connection: Connection, room_id: RoomId, event_id: EventId, text: str
-) -> int:
-    """Change the text of our own message that became this event."""
-    changed = 0
-    for row in await connection.fetch(
-        "SELECT seq, body FROM outbox WHERE event_id = $1 AND room_id = $2", event_id, room_id
-    ):
-        effect: Effect = EFFECTS.decode(row["body"])
-        if isinstance(effect, SendText) and effect.text != text:
-            changed += await connection.execute(
-                "UPDATE outbox SET body = $2 WHERE seq = $1",
-                row["seq"],
-                EFFECTS.encode(replace(effect, text=text)),
-            )
-    return changed

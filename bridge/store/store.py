@@ -35,6 +35,11 @@ class Store:
         deleted += await self.mailbox.prune(records_before)
         return deleted + await self.turns.prune(records_before)
 
+    async def tidy(self) -> None:
+        """Remove what was erased from the files of the database. To be called often: it costs
+        nothing where nothing was written. Raises DatabaseError."""
+        await self.database.erase_free_space()
+
     async def close(self) -> None:
         await self.presence.end()
         await self.database.close()
