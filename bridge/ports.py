@@ -8,7 +8,7 @@ from typing import Protocol
 
 from bridge.domain.effect import Effect, Planned
 from bridge.domain.events import Delivery, Membership, StateChange
-from bridge.domain.history import Said
+from bridge.domain.history import Erased, Said
 from bridge.domain.ids import EventId, PuppetId, RoomId, TurnId, TxnId, UserId, WorkerId
 from bridge.domain.lease import Arrival, Lease
 from bridge.domain.persona import Puppet, PuppetRecord
@@ -228,6 +228,17 @@ class History(Protocol):
         ...
 
 
+class People(Protocol):
+    """Persons who want to be forgotten. See `bridge.store.people`."""
+
+    async def forget(self, lease: Lease, person: UserId, command: EventId) -> Erased:
+        """Erase what a person wrote before this command, and our answers to it, in all rooms.
+
+        May be done early and again: the counts are those of all times together. Raises LeaseLost.
+        """
+        ...
+
+
 class PuppetMemory(Protocol):
     """What was done for each puppet, so that a start changes only what changed."""
 
@@ -251,3 +262,5 @@ class Store(Protocol):
     def rooms(self) -> Rooms: ...
     @property
     def history(self) -> History: ...
+    @property
+    def people(self) -> People: ...

@@ -110,6 +110,20 @@ class Amend:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ForgetPerson:
+    """Erase what is stored of a person who wants it, in all rooms, and prove it with counts.
+
+    `proof` lacks the counts, which are known only then; None where nothing may be written.
+    """
+
+    puppet_id: PuppetId
+    cause_id: EventId
+    person: UserId
+    proof: Say | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Retract:
     """Redact an event of ours that stands in the room a second time."""
 
@@ -137,6 +151,7 @@ Decision = (
     | BecomeGroup
     | Forget
     | Amend
+    | ForgetPerson
     | Retract
     | Silence
 )

@@ -28,3 +28,12 @@ class Said:
     is_ours: bool = False
     is_ai: bool = False
     is_context: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erased:
+    """What a person had erased: messages of theirs, our replies to them, and in how many rooms."""
+
+    messages: int
+    replies: int
+    rooms: int

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, assert_never
 
-from bridge.domain.decision import Say
+from bridge.domain.decision import ForgetPerson, Say
 from bridge.domain.events import Message
 from bridge.domain.persona import Puppet
 from bridge.policy import reasons
@@ -17,7 +17,7 @@ from bridge.policy.names import fold, name_at
 from bridge.policy.saying import reply
 from bridge.policy.view import View
 
-Word = Literal["help", "list", "privacy", "unknown"]
+Word = Literal["help", "list", "privacy", "forget", "unknown"]
 
 WORDS: Final[Mapping[str, Word]] = {
     "help": "help",
@@ -40,10 +40,36 @@ WORDS: Final[Mapping[str, Word]] = {
     "隱私": "privacy",
     "プライバシー": "privacy",
     "الخصوصية": "privacy",
+    "forget": "forget",
+    "vergiss": "forget",
+    "vergessen": "forget",
+    "olvida": "forget",
+    "olvídame": "forget",
+    "olvidame": "forget",
+    "olvidar": "forget",
+    "忘记": "forget",
+    "忘記": "forget",
+    "忘记我": "forget",
+    "忘記我": "forget",
+    "忘れて": "forget",
+    "私を忘れて": "forget",
+    "انسني": "forget",
+    "أنسني": "forget",
+    "انسيني": "forget",
+    "نسيان": "forget",
 }
 """What people type, folded. English words are the ones that we suggest."""
 
-_SUGGESTED: Final = ("help", "list", "privacy")
+FORGET_ME: Final = frozenset(
+    {
+        *("forget me", "vergiss mich", "olvídame", "olvidame", "忘记我", "忘記我", "忘了我"),
+        *("私を忘れて", "私のことを忘れて", "انسني", "أنسني", "انسيني"),
+    }
+)
+"""What a character must be told, without prefix, to erase somebody's words: nobody says it by
+accident, as they may say "forget"."""
+
+_SUGGESTED: Final = ("help", "list", "privacy", "forget")
 _MAX_WORD_CHARS: Final = 40
 _FOREIGN: Final = re.compile(r"![a-z]")
 _TOKEN: Final = re.compile(r"[\s:,،、]*([^\s?!.,،、。؟]*)")
@@ -69,9 +95,9 @@ def command_in(view: View, heard: Heard) -> Command | None:
         typed = behind_prefix[:_MAX_WORD_CHARS]
         word: Word = WORDS.get(typed, "unknown") if typed else "help"
         return Command(word=word, typed=typed, puppet=_answering(heard, here))
-    plain = WORDS.get(heard.remainder.strip(" \n\t,:;.!?،、。؟"))
     called = [a.puppet for a in heard.addressed if _may_be_plain(a.puppet, a.reason)]
-    return Command(word=plain, typed=plain, puppet=called[0]) if plain and called else None
+    plain = _plain_word(heard, called[0]) if called else None
+    return Command(word=plain, typed=plain, puppet=called[0]) if plain else None
 
 
 def is_for_another_program(view: View, heard: Heard) -> bool:
@@ -80,8 +106,8 @@ def is_for_another_program(view: View, heard: Heard) -> bool:
     return not is_ours and _FOREIGN.match(heard.words) is not None
 
 
-def answer(view: View, message: Message, command: Command) -> Say:
-    """The sentence that answers the command."""
+def answer(view: View, message: Message, command: Command) -> Say | ForgetPerson:
+    """The sentence that answers the command, after what it asks for."""
     puppet = command.puppet
     match command.word:
         case "help":
@@ -91,6 +117,14 @@ def answer(view: View, message: Message, command: Command) -> Say:
             return reply(view, message, puppet, "bridge_help", reasons.COMMAND_LIST)
         case "privacy":
             return reply(view, message, puppet, "privacy", reasons.COMMAND_PRIVACY)
+        case "forget":
+            return ForgetPerson(
+                puppet_id=puppet.puppet_id,
+                cause_id=message.event_id,
+                person=message.sender,
+                proof=reply(view, message, puppet, "forgotten", reasons.COMMAND_FORGET),
+                reason=reasons.COMMAND_FORGET,
+            )
         case "unknown":
             near = difflib.get_close_matches(command.typed, _SUGGESTED, n=1, cutoff=0.5)
             return reply(
@@ -109,6 +143,15 @@ def _behind_prefix(words: str, prefix: str) -> str | None:
         return None
     match = _TOKEN.match(words, len(prefix))
     return match.group(1) if match else ""
+
+
+def _plain_word(heard: Heard, puppet: Puppet) -> Word | None:
+    """The command that is all of what was said to a puppet."""
+    said = heard.remainder.strip(" \n\t,:;.!?،、。؟")
+    if said in FORGET_ME:
+        return "forget"
+    word = WORDS.get(said)
+    return None if word == "forget" and puppet.role == "persona" else word
 
 
 def _answering(heard: Heard, here: tuple[Puppet, ...]) -> Puppet:

@@ -5,6 +5,7 @@ Nothing here waits, looks at a clock or changes anything: what may be known is i
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final, assert_never
 
 from bridge.domain.decision import (
@@ -13,6 +14,7 @@ from bridge.domain.decision import (
     Answer,
     Decision,
     Forget,
+    ForgetPerson,
     Mute,
     Retract,
     Say,
@@ -33,7 +35,7 @@ from bridge.domain.ids import EventId, PuppetId
 from bridge.domain.room import Room
 from bridge.policy import commands, reasons
 from bridge.policy.access import is_denied, may_ask
-from bridge.policy.addressing import Addressed, Heard, listen, present
+from bridge.policy.addressing import WORDED, Addressed, Heard, listen, present
 from bridge.policy.arrival import leave_encrypted_room, on_membership, on_own_membership
 from bridge.policy.commands import Command
 from bridge.policy.saying import reply
@@ -50,7 +52,11 @@ def decide(view: View, event: RoomEvent, now: int) -> tuple[Decision, ...]:
     if view.room.may_be_written_to():
         return decisions
     # Whatever the rules say: nothing is written where it might have to be encrypted.
-    unwritten = tuple(d for d in decisions if not isinstance(d, Answer | Say | Acknowledge))
+    unwritten = tuple(
+        replace(d, proof=None) if isinstance(d, ForgetPerson) else d
+        for d in decisions
+        if not isinstance(d, Answer | Say | Acknowledge)
+    )
     return unwritten or _silence(event, _why_unwritable(view.room))
 
 
@@ -89,9 +95,14 @@ def _on_message(view: View, message: Message, now: int) -> tuple[Decision, ...]:
         mutes = (_mute(view, message, p.puppet_id, reasons.STOP_WORD) for p in stopped)
         return (*mutes, *(_acknowledge(message, p.puppet_id) for p in stopped))
 
+    command = commands.command_in(view, heard)
+    # So is a wish to be forgotten.
+    if command and command.word == "forget":
+        return (commands.answer(view, message, command),)
+
     if reason := _why_context_only(view, message, heard, now):
         return _silence(message, reason)
-    if command := commands.command_in(view, heard):
+    if command:
         return _on_command(view, message, command)
     return _on_question(view, message, heard, now)
 
@@ -102,6 +113,9 @@ def _why_unheard(view: View, message: Message) -> str | None:
         return reasons.OWN_MESSAGE
     if message.content_kind == "notice":
         return reasons.FOREIGN_NOTICE
+    if message.content_kind in WORDED and not message.text:
+        # As a message that was taken back before its turn came.
+        return reasons.EMPTY
     return None if present(view) else reasons.NOBODY_HERE
 
 
@@ -218,6 +232,14 @@ def interrupts(view: View, puppet_id: PuppetId, cause_id: EventId, event: RoomEv
             return reasons.ENCRYPTED
         case _:
             return None
+
+
+def wish_to_be_forgotten(view: View, event: RoomEvent) -> ForgetPerson | None:
+    """What can't wait until the event's turn comes."""
+    if not isinstance(event, Message):
+        return None
+    decisions = decide(view, event, event.received_at)
+    return next((d for d in decisions if isinstance(d, ForgetPerson)), None)
 
 
 def _is_late(view: View, message: Message, now: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from bridge.domain.cast import Cast
-from bridge.domain.decision import Acknowledge, Decision, Mute, Say
+from bridge.domain.decision import Acknowledge, Decision, ForgetPerson, Mute, Say
 from bridge.domain.events import Message, MessageKind
 from bridge.domain.history import Said
 from bridge.domain.room import Room
@@ -23,7 +23,7 @@ _DESCRIPTIONS: Final[dict[MessageKind, str]] = {
 def said_of(message: Message, room: Room, cast: Cast, decisions: tuple[Decision, ...]) -> Said:
     """The message as history. What was a command or a stop is no context for a model."""
     template = _DESCRIPTIONS.get(message.content_kind)
-    is_order = any(isinstance(d, Say | Mute | Acknowledge) for d in decisions)
+    is_order = any(isinstance(d, Say | Mute | Acknowledge | ForgetPerson) for d in decisions)
     return Said(
         event_id=message.event_id,
         room_id=message.room_id,

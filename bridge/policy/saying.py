@@ -63,6 +63,7 @@ def _values(
 ) -> tuple[tuple[str, str], ...]:
     """What the sentence's placeholders stand for, in the order in which it names them."""
     known = {
+        **dict.fromkeys(wording.COUNTS, ""),
         "name": puppet.persona.name,
         "operator": house.operator or house.access.own_server,
         "contact": house.contact,

@@ -25,7 +25,8 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "disclosure_more": ("name",),
     "dm_ended": ("name",),
     "help": ("name", "prefix"),
-    "privacy": ("operator", "days", "contact"),
+    "privacy": ("operator", "days", "contact", "prefix"),
+    "forgotten": ("messages", "replies", "rooms"),
     "bridge_greeting": ("operator", "list", "prefix"),
     "bridge_help": ("list",),
     "unknown_command": ("word", "suggestion", "prefix"),
@@ -47,6 +48,9 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Every sentence with its placeholders. `{days}` takes a number and becomes "7 days"; `{list}` is
 Markdown of ours. A part in `[[ ]]` is left out when a value in it is empty."""
+
+COUNTS: Final = ("messages", "replies", "rooms")
+"""Values that are known only when what they count has been done."""
 
 PLAIN: Final = frozenset(
     {

@@ -15,8 +15,8 @@ from bridge.domain.lease import Arrival, Lease
 from bridge.domain.persona import Puppet
 from bridge.domain.room import Room, apply, refreshed
 from bridge.errors import BridgeError, LeaseLost, Refused
-from bridge.policy import language
-from bridge.policy.decide import decide, interrupts
+from bridge.policy import language, reasons
+from bridge.policy.decide import decide, interrupts, wish_to_be_forgotten
 from bridge.policy.remember import said_of
 from bridge.policy.view import House, View
 from bridge.ports import Homeserver, Store
@@ -158,7 +158,9 @@ class Actor:
                 seen_seq = arrival.seq
                 if cause is None:
                     cause = arrival
-                elif reason := await self._interrupts(room, puppet_id, cause.event, arrival.event):
+                elif reason := await self._interrupts(
+                    lease, room, puppet_id, cause.event, arrival.event
+                ):
                     seen_seq = arrival.seq - 1  # it is a reason still when asked again
                     return reason
             return None
@@ -166,16 +168,21 @@ class Actor:
         return watch
 
     async def _interrupts(
-        self, room: Room, puppet_id: PuppetId, cause: RoomEvent, later: RoomEvent
+        self, lease: Lease, room: Room, puppet_id: PuppetId, cause: RoomEvent, later: RoomEvent
     ) -> str | None:
         said = await self._referred(later)
         view = View(house=self._house, room=room, before=room, said=said)
         try:
-            return interrupts(view, puppet_id, cause.event_id, later)
+            reason = interrupts(view, puppet_id, cause.event_id, later)
+            wish = wish_to_be_forgotten(view, later)
         except Exception as error:  # its own turn will come; it must not spoil that of the cause
             problem = type(error).__name__
             self._log.debug("event_not_understood", event_id=later.event_id, problem=problem)
             return None
+        if wish is None:
+            return reason
+        await self._store.people.forget(lease, wish.person, wish.cause_id)
+        return reasons.FORGOTTEN if cause.sender == wish.person else reason
 
     async def _with_state(self, before: Room, room: Room, event: RoomEvent) -> Room:
         """Read the room's state where it is not known: after a join, or when reading it failed."""

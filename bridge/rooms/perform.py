@@ -16,6 +16,7 @@ from bridge.domain.decision import (
     BecomeGroup,
     Decision,
     Forget,
+    ForgetPerson,
     Join,
     Leave,
     Mute,
@@ -77,6 +78,8 @@ class Performer:
                 return await self._speaker.answer(lease, room, decision, event, watch)
             case Say():
                 return await self._say(lease, room, decision, watch)
+            case ForgetPerson():
+                return await self._forget(lease, room, decision, watch)
             case Acknowledge():
                 return await self._acknowledge(lease, room, decision, watch)
             case Retract():
@@ -125,6 +128,15 @@ class Performer:
         if is_disclosure and say.puppet_id not in room.disclosed:
             return replace(room, disclosed=(*room.disclosed, say.puppet_id))
         return room
+
+    async def _forget(self, lease: Lease, room: Room, wish: ForgetPerson, watch: Watch) -> Room:
+        erased = await self._store.people.forget(lease, wish.person, wish.cause_id)
+        self._log.info("person_forgotten", messages=erased.messages, replies=erased.replies)
+        if wish.proof is None:
+            return room
+        counts = tuple((key, str(getattr(erased, key))) for key in wording.COUNTS)
+        proof = replace(wish.proof, values=(*wish.proof.values, *counts))
+        return await self._say(lease, room, proof, watch)
 
     async def _acknowledge(
         self, lease: Lease, room: Room, decision: Acknowledge, watch: Watch

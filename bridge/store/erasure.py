@@ -89,6 +89,11 @@ async def newest_edit(
     return edits[-1].text if edits else None
 
 
+async def entomb(connection: Connection, room_id: RoomId, event_id: EventId) -> int:
+    """Take the words of a stored message away, for good, also before it is stored."""
+    return await connection.execute(_ENTOMB, event_id, room_id, await connection.now())
+
+
 async def is_entombed(connection: Connection, event_id: EventId) -> bool:
     """Was the event redacted?"""
     found = await connection.fetchval(
@@ -159,7 +164,7 @@ async def strike_effects(connection: Connection, rows: Sequence[Row]) -> int:
 
 
 async def _bury(connection: Connection, room_id: RoomId, event_id: EventId) -> int:
-    changed = await connection.execute(_ENTOMB, event_id, room_id, await connection.now())
+    changed = await entomb(connection, room_id, event_id)
     for row in await connection.fetch(
         """
         SELECT seq, state, body FROM inbox WHERE event_id = $1 AND room_id = $2 AND body <> ''

@@ -7,6 +7,7 @@ never be sent. An echo confirms a planned row too: the answer was lost, the mess
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bridge.domain.effect import Effect, Planned, SendText
 from bridge.domain.events import Echo, Repeat
@@ -16,6 +17,7 @@ from bridge.domain.lease import Lease
 from bridge.domain.turn import Turn
 from bridge.store.codec import EFFECTS
 from bridge.store.database import Connection, Database, Row
+from bridge.store.erasure import is_entombed, strike_effects
 from bridge.store.fence import owning
 from bridge.store.history import append, rename
 from bridge.store.turns import move_turn, open_turn
@@ -74,29 +76,30 @@ class Outbox:
     ) -> None:
         """It is on the homeserver; `said` joins the history in the same commit. Idempotent."""
         async with owning(self._database, lease) as connection:
-            is_news = await connection.execute(
+            body = await connection.fetchval(
                 """
                 UPDATE outbox SET state = 'sent', event_id = $2, attempts = attempts + 1
-                WHERE txn_id = $1 AND state IN ('planned', 'abandoned')
+                WHERE txn_id = $1 AND state IN ('planned', 'abandoned') RETURNING body
                 """,
                 txn_id,
                 event_id,
             )
             # An echo that was quicker has brought it into the history already.
-            if is_news and said is not None:
-                await append(connection, said)
+            if body is not None and said is not None:
+                await _join_history(connection, txn_id, EFFECTS.decode(body), said)
 
     async def abandon(self, lease: Lease, txn_id: TxnId, *, problem: str) -> None:
-        """It can never be sent."""
+        """It can never be sent: its words are of no use to anybody."""
         async with owning(self._database, lease) as connection:
-            await connection.execute(
+            rows = await connection.fetch(
                 """
                 UPDATE outbox SET state = 'abandoned', problem = $2
-                WHERE txn_id = $1 AND state = 'planned'
+                WHERE txn_id = $1 AND state = 'planned' RETURNING seq, body
                 """,
                 txn_id,
                 problem,
             )
+            await strike_effects(connection, rows)
 
 
 async def confirm(connection: Connection, echo: Echo) -> Repeat | bool:
@@ -133,8 +136,20 @@ async def confirm(connection: Connection, echo: Echo) -> Repeat | bool:
         return False
     effect = EFFECTS.decode(row["body"])
     if isinstance(effect, SendText):
-        await append(connection, _said(echo, effect, row["display_name"], now))
+        said = _said(echo, effect, row["display_name"], now)
+        await _join_history(connection, echo.txn_id, effect, said)
     return True
+
+
+async def _join_history(connection: Connection, txn_id: TxnId, effect: Effect, said: Said) -> None:
+    """In the words that are still stored: some may have been taken back while they were sent."""
+    if not isinstance(effect, SendText):
+        return
+    is_context = said.is_context and bool(effect.text)
+    await append(connection, replace(said, text=effect.text, is_context=is_context))
+    if await is_entombed(connection, said.event_id):
+        rows = await connection.fetch("SELECT seq, body FROM outbox WHERE txn_id = $1", txn_id)
+        await strike_effects(connection, rows)
 
 
 def _repeat(echo: Echo, now: int) -> Repeat:

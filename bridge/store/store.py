@@ -8,6 +8,7 @@ from bridge.store.history import History
 from bridge.store.mailbox import Mailbox
 from bridge.store.migrations import migrate
 from bridge.store.outbox import Outbox
+from bridge.store.people import People
 from bridge.store.presence import Presence
 from bridge.store.puppets import Puppets
 from bridge.store.rooms import Rooms
@@ -27,12 +28,14 @@ class Store:
         self.turns = Turns(database)
         self.rooms = Rooms(database)
         self.history = History(database)
+        self.people = People(database)
         self.puppets = Puppets(database)
 
     async def prune(self, *, text_before: int, records_before: int) -> int:
         """Delete room text, and records without text, older than these (unix ms)."""
         deleted = await self.history.prune(text_before)
         deleted += await self.mailbox.prune(records_before)
+        deleted += await self.people.prune(records_before)
         return deleted + await self.turns.prune(records_before)
 
     async def tidy(self) -> None:

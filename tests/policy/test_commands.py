@@ -27,7 +27,9 @@ def answered(text: str, of: Room | None = None) -> Say:
     seen, sent = view(of), message(text, thread="$root")
     command = commands.command_in(seen, listen(seen, sent))
     assert command
-    return commands.answer(seen, sent, command)
+    said_back = commands.answer(seen, sent, command)
+    assert isinstance(said_back, Say)
+    return said_back
 
 
 @pytest.mark.parametrize(
@@ -46,6 +48,13 @@ def answered(text: str, of: Room | None = None) -> Say:
         ("!ai privacy", "privacy"),
         ("!ai Datenschutz", "privacy"),
         ("!ai list", "list"),
+        ("!ai forget", "forget"),
+        ("!ai forget me", "forget"),
+        ("!ai vergiss mich", "forget"),
+        ("!ai olvídame", "forget"),
+        ("!ai 忘记我", "forget"),
+        ("!ai 忘れて", "forget"),
+        ("!ai انسني", "forget"),
         ("!ai hlep", "unknown"),
         ("> !ai privacy\n\n!ai help", "help"),
     ],
@@ -95,6 +104,12 @@ def test_the_operator_chooses_the_prefix() -> None:
         (message("Nova: privacy"), ("privacy", "nova")),
         (message("露娜，帮助"), ("help", "luna")),
         (message("Nova, Luna: privacy"), ("privacy", "nova")),
+        (message("Luna, forget me!"), ("forget", "luna")),
+        (message("@luna vergiss mich", mentions=[LUNA]), ("forget", "luna")),
+        (message("露娜，忘记我"), ("forget", "luna")),
+        (message("Luna, forget"), None),
+        (message("Luna, forget me not"), None),
+        (message("forget me", reply_to=OF_LUNA), None),
         (message("Luna, help me with my homework"), None),
         (message("Luna, how is privacy defined?"), None),
         (message("help", reply_to=OF_LUNA), None),
@@ -161,6 +176,11 @@ def test_every_command_has_a_sentence(
     assert wording.sentence(said_back.sentence, "en", **dict(said_back.values))
 
 
+@pytest.mark.parametrize("text", ["forget", "forget me", "olvídame"])
+def test_the_bridge_user_needs_no_prefix_to_forget(text: str) -> None:
+    assert asked(text, dm(BRIDGE)) == ("forget", "bridge")
+
+
 def test_an_unknown_command_gets_the_nearest_known_one() -> None:
     assert dict(answered("!ai hlep").values) == {
         "word": "hlep",
@@ -177,7 +197,7 @@ def test_a_long_unknown_word_is_cut() -> None:
 
 def test_values_say_who_runs_it_and_for_how_long() -> None:
     values = dict(answered("!ai privacy").values)
-    assert values == {"operator": "Example Org", "days": "7", "contact": ""}
+    assert values == {"operator": "Example Org", "days": "7", "contact": "", "prefix": "!ai"}
 
 
 def test_the_list_links_every_character_and_not_the_bridge_user() -> None:

@@ -15,22 +15,26 @@ from bridge.domain.decision import (
     Answer,
     Decision,
     Forget,
+    ForgetPerson,
     Leave,
     Mute,
     Say,
     Silence,
 )
-from bridge.domain.events import Message, RoomEvent
+from bridge.domain.events import Message, MessageKind, RoomEvent
 from bridge.domain.history import Said
+from bridge.domain.ids import UserId
 from bridge.domain.room import Room
 from bridge.policy import reasons
-from bridge.policy.decide import decide, interrupts
+from bridge.policy.decide import decide, interrupts, wish_to_be_forgotten
+from bridge.policy.remember import said_of
 from bridge.policy.view import View
 from tests.policy.builders import (
     ALICE,
     BOB,
     BRIDGE,
     CAROL,
+    CAST,
     LUNA,
     MILO,
     NOVA,
@@ -105,6 +109,38 @@ def test_each_addressed_puppet_answers_in_the_order_named() -> None:
 )
 def test_reasons_for_silence(sent: Message, reason: str) -> None:
     assert why(view(None, OF_LUNA), sent) == reason
+
+
+@pytest.mark.parametrize("kind", ["text", "emote"])
+def test_a_message_that_was_taken_back_before_its_turn_asks_nothing(kind: MessageKind) -> None:
+    assert why(view(dm()), message("", kind=kind)) == "empty"
+    assert answers(view(), message("", kind="image", mentions=[LUNA])) == ["luna"]
+
+
+@pytest.mark.parametrize("sender", [ALICE, CAROL])
+@pytest.mark.parametrize("now", [NOW, NOW + 9 * LIMIT_MS])
+def test_anybody_is_forgotten_who_wants_it_however_late(sender: UserId, now: int) -> None:
+    rule = Rule(allow=("*",), deny=("*",))
+    seen = view(access=Access(own_server=SERVER, ask=rule))
+    wish = message("!ai forget", sender=sender)
+    (decision,) = decide(seen, wish, now)
+    assert isinstance(decision, ForgetPerson)
+    assert (decision.person, decision.reason) == (sender, "command_forget")
+    assert decision.proof and decision.proof.reply_to == wish.event_id
+    assert wish_to_be_forgotten(seen, wish) == decision
+    assert said_of(wish, room(), CAST, (decision,)).is_context is False
+
+
+def test_where_nothing_may_be_written_people_are_forgotten_in_silence() -> None:
+    (decision,) = decide(view(room(is_encrypted=None)), message("!ai forget"), NOW)
+    assert isinstance(decision, ForgetPerson)
+    assert decision.proof is None
+
+
+def test_other_events_are_no_wish_to_be_forgotten() -> None:
+    for event in (message("Luna, hi"), message("!ai help"), message("!ai forget", kind="notice")):
+        assert wish_to_be_forgotten(view(), event) is None
+    assert wish_to_be_forgotten(view(room(puppets=[])), message("!ai forget")) is None
 
 
 def test_nobody_answers_who_is_not_there() -> None:

@@ -23,6 +23,9 @@ def values_of(key: str, **changed: str) -> dict[str, str]:
         "word": "hepl",
         "suggestion": "help",
         "limit": "2000",
+        "messages": "12",
+        "replies": "9",
+        "rooms": "3",
         "label": "demo engine, no AI model connected",
     } | changed
     return {name: values[name] for name in KEYS[key]}
@@ -83,6 +86,14 @@ def test_help_names_the_same_stop_word_and_the_way_to_privacy(language: str) -> 
     text = sentence("help", language, **values_of("help"))
     assert STOP_WORDS[language] in text
     assert "`!ai privacy`" in text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_people_are_told_how_to_be_forgotten_and_what_came_of_it(language: str) -> None:
+    for key in ("help", "privacy"):
+        assert "`!ai forget`" in sentence(key, language, **values_of(key))
+    proof = sentence("forgotten", language, **values_of("forgotten"))
+    assert re.findall(r"\d+", proof) == ["12", "9", "3"]
 
 
 def test_an_unknown_language_falls_back_to_english_and_regions_are_understood() -> None:

@@ -147,7 +147,7 @@ async def test_the_first_event_in_the_room_counts_though_the_answer_named_a_late
     store: Store,
 ) -> None:
     held, txn_id = await planned(store)
-    words = replace(said("$sent", "the answer"), sender=LUNA_USER, is_ours=True)
+    words = replace(said("$sent", "CANARY"), sender=LUNA_USER, is_ours=True)
     await store.outbox.mark_sent(held, txn_id, EventId("$sent"), words)
     await store.mailbox.deliver(Delivery(echoes=(echo(txn_id, "$first"), echo(txn_id))))
     assert await state(store) == ("confirmed", "$first")
@@ -155,7 +155,7 @@ async def test_the_first_event_in_the_room_counts_though_the_answer_named_a_late
     assert await store.history.get(EventId("$sent")) is None
     kept = await store.history.get(EventId("$first"))
     assert kept is not None
-    assert kept.text == "the answer"
+    assert kept.text == "CANARY"
 
 
 async def test_an_answer_later_than_its_echo_joins_the_history_once(store: Store) -> None:

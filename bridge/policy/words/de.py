@@ -23,14 +23,21 @@ WORDS: Final[Mapping[str, str]] = {
         "Ich bin {name}, eine KI. Beginne eine Nachricht mit meinem Namen, erwähne mich oder"
         " antworte auf eine Nachricht von mir, dann antworte ich. Mit „{name}, stopp“ oder einem 🛑"
         " an einer meiner Nachrichten bin ich eine Stunde lang still. `{prefix} privacy` sagt, was"
-        " gelesen und aufbewahrt wird. Wer mich loswerden will, entfernt mich aus dem Raum."
+        " gelesen und aufbewahrt wird, `{prefix} forget` löscht, was von dir gespeichert ist."
+        " Wer mich loswerden will, entfernt mich aus dem Raum."
     ),
     "privacy": (
         "Die KI-Figuren hier betreibt {operator}. Sie lesen die Nachrichten in den Räumen, in denen"
         " sie sind. Auf dem Server des Betreibers werden Nachrichten höchstens {days} aufbewahrt,"
         " und die neuesten gehen an sein KI-Modell, wenn es antworten soll. Dieses Programm"
         " trainiert damit kein Modell. Löschst du eine Nachricht, wird sie auch dort"
-        " gelöscht.[[ Fragen: {contact}]]"
+        " gelöscht. `{prefix} forget` löscht, was du geschrieben hast, und die Antworten darauf;"
+        " wer Mitglied eines Raums ist, bleibt bekannt.[[ Fragen: {contact}]]"
+    ),
+    "forgotten": (
+        "Aus dem Gespeicherten gelöscht: {messages} deiner Nachrichten und {replies} der Antworten"
+        " darauf (Räume: {rooms}). Was im Raum selbst steht, kannst nur du löschen. Wer Mitglied"
+        " eines Raums ist, bleibt bekannt, solange eine KI-Figur darin ist."
     ),
     "bridge_greeting": (
         "Hallo! Ich kümmere mich um die KI-Figuren von {operator} und bin selbst ein Programm."

@@ -22,13 +22,20 @@ WORDS: Final[Mapping[str, str]] = {
     "help": (
         "I'm {name}, an AI. Begin a message with my name, mention me, or reply to me, and I answer."
         " “{name}, stop” or a 🛑 on one of my messages makes me quiet for an hour."
-        " `{prefix} privacy` says what is read and kept. To be rid of me, remove me from the room."
+        " `{prefix} privacy` says what is read and kept, `{prefix} forget` erases what is stored of"
+        " you. To be rid of me, remove me from the room."
     ),
     "privacy": (
         "The AI characters here are run by {operator}. They read the messages of the rooms they are"
         " in. Messages are kept on the operator's server for up to {days}, and recent ones go to"
         " the operator's AI model when it has to answer. No model is trained on them by this"
-        " program. If you delete a message, it is deleted there too.[[ Questions: {contact}]]"
+        " program. If you delete a message, it is deleted there too. `{prefix} forget` erases what"
+        " you wrote and the answers to it; who is a member stays known.[[ Questions: {contact}]]"
+    ),
+    "forgotten": (
+        "Erased from what is stored: {messages} of your messages and {replies} of the answers to"
+        " them (rooms: {rooms}). What stands in the room itself is yours to delete. Who is a member"
+        " of a room stays known while an AI character is in it."
     ),
     "bridge_greeting": (
         "Hello! I look after the AI characters of {operator}, and I'm a program myself. These are"

@@ -22,7 +22,8 @@ WORDS: Final[Mapping[str, str]] = {
     "help": (
         "Soy {name}, una IA. Empieza un mensaje con mi nombre, mencióname o responde a un mensaje"
         " mío y te contesto. Con «{name}, para» o un 🛑 en un mensaje mío me callo una hora."
-        " `{prefix} privacy` explica qué se lee y qué se guarda. Si no me quieres aquí, basta con"
+        " `{prefix} privacy` explica qué se lee y qué se guarda; `{prefix} forget` borra lo que hay"
+        " guardado de ti. Si no me quieres aquí, basta con"
         " expulsarme de la sala."
     ),
     "privacy": (
@@ -30,7 +31,13 @@ WORDS: Final[Mapping[str, str]] = {
         " en las que están. Los mensajes se guardan en su servidor como máximo {days}, y los más"
         " recientes pasan a su modelo de IA cuando tiene que responder. Este programa no entrena"
         " ningún modelo con ellos. Si borras un mensaje, también se borra"
-        " allí.[[ Preguntas: {contact}]]"
+        " allí. `{prefix} forget` borra lo que has escrito y las respuestas a ello; quién es"
+        " miembro de una sala se sigue sabiendo.[[ Preguntas: {contact}]]"
+    ),
+    "forgotten": (
+        "Borrado de lo guardado: {messages} de tus mensajes y {replies} de las respuestas a ellos"
+        " (salas: {rooms}). Lo que está en la propia sala solo puedes borrarlo tú. Quién es miembro"
+        " de una sala se sigue sabiendo mientras haya en ella un personaje de IA."
     ),
     "bridge_greeting": (
         "¡Hola! Me ocupo de los personajes de IA de {operator}, y yo también soy un programa. Aquí"
