@@ -173,7 +173,7 @@ async def _bury(connection: Connection, room_id: RoomId, event_id: EventId) -> i
         room_id,
     ):
         changed += await strike(connection, row)
-    for row, _ in await _edits_of(connection, room_id, event_id):
+    for row in await _rows_of_edits(connection, room_id, event_id):
         changed += await strike(connection, row)
     ours = await connection.fetch(
         "SELECT seq, body FROM outbox WHERE event_id = $1 AND room_id = $2", event_id, room_id
@@ -304,7 +304,13 @@ async def _edits_of(
     connection: Connection, room_id: RoomId, target: EventId
 ) -> Sequence[tuple[Row, Edit]]:
     """Edits of this event that still have words, in their order, with their rows of the inbox."""
-    rows = await connection.fetch(
+    rows = await _rows_of_edits(connection, room_id, target)
+    events = [(row, decoded(row["body"])) for row in rows]
+    return [(row, event) for row, event in events if isinstance(event, Edit)]
+
+
+async def _rows_of_edits(connection: Connection, room_id: RoomId, target: EventId) -> Sequence[Row]:
+    return await connection.fetch(
         """
         SELECT seq, state, body FROM inbox
         WHERE target_id = $1 AND body <> '' AND room_id = $2 AND kind = 'edit' ORDER BY seq
@@ -312,8 +318,6 @@ async def _edits_of(
         target,
         room_id,
     )
-    events = [(row, decoded(row["body"])) for row in rows]
-    return [(row, event) for row, event in events if isinstance(event, Edit)]
 
 
 def _body_without_words(body: str) -> str:
