@@ -110,11 +110,14 @@ class People:
 
 
 async def _trace(connection: Connection, person: UserId, command: EventId) -> _Trace:
+    """All but the command, and commands before it that were carried out and wait for an answer."""
     until: int = await connection.fetchval("SELECT seq FROM inbox WHERE event_id = $1", command)
     candidates = await connection.fetch(
         """
         SELECT seq, event_id, room_id, state, body FROM inbox
-        WHERE body <> '' AND body LIKE $1 ESCAPE '!' AND seq < $2 ORDER BY seq
+        WHERE body <> '' AND body LIKE $1 ESCAPE '!' AND seq < $2
+            AND NOT EXISTS (SELECT 1 FROM erasure WHERE erasure.event_id = inbox.event_id)
+        ORDER BY seq
         """,
         _mentioning(person),
         until,
