@@ -53,7 +53,8 @@ _FIRST_PING_S: Final = 0.3
 _MAX_PING_S: Final = 5.0
 _HOUSEKEEPING_S: Final = 20.0
 _PRUNING_S: Final = 3600.0
-_DAY_MS: Final = 86_400_000
+_HOUR_MS: Final = 3_600_000
+_DAY_MS: Final = 24 * _HOUR_MS
 
 
 def assemble(
@@ -309,13 +310,16 @@ class App:
                 if self._clock.monotonic() - pruned_s >= _PRUNING_S:
                     await self._prune()
                     pruned_s = self._clock.monotonic()
+                await self.store.tidy()
             except DatabaseError as error:
                 self._log.warning("database_unavailable", problem=str(error))
             await self._clock.sleep(_HOUSEKEEPING_S)
 
     async def _prune(self) -> None:
-        before = self._clock.now() - self.settings.retention.room_text_days * _DAY_MS
+        now, kept = self._clock.now(), self.settings.retention
+        before = now - kept.room_text_days * _DAY_MS
         await self.store.prune(text_before=before, records_before=before)
+        await self.store.purge_left_rooms(now - kept.left_room_hours * _HOUR_MS)
 
     def _operator(self) -> str:
         return self.settings.operator.name or self.settings.homeserver.server_name

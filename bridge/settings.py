@@ -176,6 +176,7 @@ class OperatorSettings(Section):
 
 class RetentionSettings(Section):
     room_text_days: int = Field(default=7, ge=1)
+    left_room_hours: int = Field(default=24, ge=0)
 
 
 class HttpSettings(Section):

@@ -9,7 +9,7 @@ from bridge.domain.history import Said
 from bridge.domain.ids import EventId, RoomId
 from bridge.domain.lease import Lease
 from bridge.store.database import Connection, Database, Row
-from bridge.store.erasure import amend, newest_edit, redact
+from bridge.store.erasure import amend, newest_edit, redact, strike
 from bridge.store.fence import owning
 
 _COLUMNS = """seq, event_id, room_id, sender, sender_name, text, sent_at, reply_to, thread_root,
@@ -61,9 +61,10 @@ class History:
             await amend(connection, lease.room_id, event_id, text)
 
     async def prune(self, before: int) -> int:
-        """Delete room text older than `before` (unix ms); returns rows deleted.
+        """Delete room text older than `before` (unix ms); returns rows changed.
 
-        The age is our receipt's, not the sender's claim. Events that nobody has handled yet stay.
+        The age is our receipt's, not the sender's claim. Events that nobody has handled yet stay,
+        without their words: they are too old to be answered, and to be context.
         """
         async with self._database.transaction() as connection:
             deleted = await connection.execute("DELETE FROM message WHERE stored_at < $1", before)
@@ -75,6 +76,14 @@ class History:
             deleted += await connection.execute(
                 "DELETE FROM malformed WHERE received_at < $1", before
             )
+            for row in await connection.fetch(
+                """
+                SELECT seq, state, body FROM inbox
+                WHERE received_at < $1 AND state = 'new' AND body <> ''
+                """,
+                before,
+            ):
+                deleted += await strike(connection, row)
         return deleted
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bridge.clock import Clock
 from bridge.store.database import Database, open_database
 from bridge.store.history import History
+from bridge.store.leaving import purge_left_rooms
 from bridge.store.mailbox import Mailbox
 from bridge.store.migrations import migrate
 from bridge.store.outbox import Outbox
@@ -37,6 +38,10 @@ class Store:
         deleted += await self.mailbox.prune(records_before)
         deleted += await self.people.prune(records_before)
         return deleted + await self.turns.prune(records_before)
+
+    async def purge_left_rooms(self, before: int) -> int:
+        """Delete everything of rooms that all puppets left before (unix ms); returns how many."""
+        return await purge_left_rooms(self.database, before)
 
     async def tidy(self) -> None:
         """Remove what was erased from the files of the database. To be called often: it costs

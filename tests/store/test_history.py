@@ -183,3 +183,16 @@ async def test_old_text_is_deleted_from_every_table_whatever_age_its_sender_clai
     assert await store.history.prune(0) == 0
     assert await store.history.prune(now + 1_000_000) == 4
     assert CANARY not in await everything(store.database)
+
+
+async def test_old_events_that_nobody_handled_lose_their_words_and_are_handled_all_the_same(
+    store: Store,
+) -> None:
+    await deliver(store, message("$old", text=CANARY), edit("$edit", "$other", CANARY))
+    assert await store.history.prune(0) == 0
+    assert await store.history.prune(3) == 2
+    assert CANARY not in await everything(store.database)
+    [held] = await claim(store)
+    waiting = await store.mailbox.take(held)
+    assert [arrival.event.event_id for arrival in waiting] == ["$old", "$edit"]
+    assert await store.history.prune(3) == 0
