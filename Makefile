@@ -6,7 +6,7 @@ SYNAPSE := .venv-synapse/bin/python
 ARGS ?=
 export PYTHON
 
-.PHONY: help demo setup setup-synapse test lint unit e2e constraints clean
+.PHONY: help demo setup setup-synapse test lint unit e2e chaos constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,9 @@ unit: setup ## tests without a homeserver: make unit ARGS='-k addressing'
 
 e2e: setup setup-synapse ## tests on real homeservers: make e2e ARGS='-k federation'
 	@$(BRIDGE) tests/run.py e2e $(ARGS)
+
+chaos: setup setup-synapse ## kill everything for a while and count: make chaos ARGS='--seconds 60 --workers 2'
+	@$(BRIDGE) -m tests.chaos.main $(ARGS)
 
 constraints: ## choose newer versions of everything and write them down
 	@.ci/constraints

@@ -94,14 +94,25 @@ class Postgres:
         raise RuntimeError(f"PostgreSQL does not start:\n{self._log_tail()}")
 
     def stop(self) -> None:
-        if self._server is not None and self._server.poll() is None:
-            self._server.send_signal(signal.SIGINT)  # "fast shutdown"
-            try:
-                self._server.wait(20)
-            except subprocess.TimeoutExpired:
-                self._server.send_signal(signal.SIGQUIT)  # "immediate shutdown"
-                self._server.wait(20)
+        self._end(signal.SIGINT)
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def restart(self, *, is_crash: bool = False) -> None:
+        """End the server and start it again, on the same data and port."""
+        self._end(signal.SIGQUIT if is_crash else signal.SIGINT)
+        if not self._has_started():
+            raise RuntimeError(f"PostgreSQL does not start again:\n{self._log_tail()}")
+
+    def _end(self, number: signal.Signals) -> None:
+        """SIGINT is PostgreSQL's "fast shutdown", SIGQUIT its "immediate" one, as a crash."""
+        if self._server is None or self._server.poll() is not None:
+            return
+        self._server.send_signal(number)
+        try:
+            self._server.wait(20)
+        except subprocess.TimeoutExpired:
+            self._server.send_signal(signal.SIGQUIT)
+            self._server.wait(20)
 
     def url(self, name: str) -> str:
         return f"postgres://postgres@127.0.0.1:{self.port}/{name}"
