@@ -246,7 +246,8 @@ class App:
 
     async def status(self) -> admin_http.Status:
         now = self._clock.now()
-        rows = rows_of(await figures(self.store.database), now)
+        kept_days = self.settings.retention.room_text_days
+        rows = rows_of(await figures(self.store.database), now, kept_days=kept_days)
         return admin_http.Status(
             is_ready=self.ready.is_set(),
             waiting_for=self._waiting_for,

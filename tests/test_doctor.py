@@ -32,6 +32,7 @@ NAMES = [
     "access",
     "registration",
     "database",
+    "kept text",
     "homeserver",
     "tokens",
     "ping",

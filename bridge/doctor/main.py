@@ -14,6 +14,7 @@ from bridge.doctor.database import check_database
 from bridge.doctor.engine import check_engine
 from bridge.doctor.files import check_access, check_registration
 from bridge.doctor.finding import Finding, fail, ok, skip, warn
+from bridge.doctor.kept import check_kept
 from bridge.domain.cast import Cast
 from bridge.errors import ConfigError
 from bridge.matrix.homeserver import MatrixHomeserver
@@ -24,6 +25,7 @@ _AFTER_CONFIG = (
     "access",
     "registration",
     "database",
+    "kept text",
     "homeserver",
     "tokens",
     "ping",
@@ -51,6 +53,7 @@ async def examine(
         check_access(settings),
         registration_finding,
         await check_database(settings.database.url, clock),
+        await check_kept(settings.database.url, settings.retention.room_text_days, clock),
         *await _examine_homeserver(settings, registration, cast, clock),
         *await check_engine(settings.engine, cast),
     ]

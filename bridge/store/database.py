@@ -170,6 +170,13 @@ class Database:
         )
         return await connection.fetchval(sql, name) is not None
 
+    async def size_bytes(self, connection: Connection) -> int:
+        """What the database takes on its disk, without journals."""
+        if self.dialect == "sqlite":
+            pages = await connection.fetchval("PRAGMA page_count")
+            return pages * await connection.fetchval("PRAGMA page_size")
+        return await connection.fetchval("SELECT pg_database_size(current_database())")
+
     async def notify(self, connection: Connection) -> None:
         """Wake the workers of other processes when the transaction commits."""
         if self.dialect == "postgres":

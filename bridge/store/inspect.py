@@ -18,14 +18,18 @@ SELECT
     (SELECT COUNT(*) FROM malformed) AS events_malformed,
     (SELECT COUNT(*) FROM turn WHERE state IN ('thinking', 'speaking')) AS turns_open,
     (SELECT COUNT(*) FROM outbox WHERE state = 'planned') AS effects_unsent,
-    (SELECT MIN(stored_at) FROM message) AS oldest_text_at,
+    (SELECT COUNT(*) FROM message WHERE text <> '')
+        + (SELECT COUNT(*) FROM inbox WHERE body <> '') AS texts,
+    (SELECT stored_at FROM message WHERE text <> '' ORDER BY stored_at LIMIT 1) AS oldest_said_at,
+    (SELECT MIN(received_at) FROM inbox WHERE body <> '') AS oldest_waiting_at,
     (SELECT MAX(version) FROM schema_version) AS schema_version
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """`rooms`: joined by a puppet of ours. `oldest_text_at`: when it came, None without any."""
+    """`rooms`: joined by a puppet of ours. `texts`: messages that are kept, and events that wait.
+    `oldest_text_at`: when the oldest of them came, None without any."""
 
     rooms: int
     puppets: int
@@ -34,6 +38,8 @@ class Figures:
     events_malformed: int
     turns_open: int
     effects_unsent: int
+    texts: int
+    size_bytes: int
     oldest_text_at: int | None
     schema_version: int
 
@@ -42,7 +48,9 @@ async def figures(database: Database) -> Figures:
     """Counts of a migrated database. Raises DatabaseError."""
     async with database.reading() as connection:
         row = await connection.fetchrow(_COUNTS)
+        size_bytes = await database.size_bytes(connection)
     assert row is not None
+    ages = (row["oldest_said_at"], row["oldest_waiting_at"])
     return Figures(
         rooms=row["rooms"],
         puppets=row["puppets"],
@@ -51,6 +59,8 @@ async def figures(database: Database) -> Figures:
         events_malformed=row["events_malformed"],
         turns_open=row["turns_open"],
         effects_unsent=row["effects_unsent"],
-        oldest_text_at=row["oldest_text_at"],
+        texts=row["texts"],
+        size_bytes=size_bytes,
+        oldest_text_at=min((at for at in ages if at is not None), default=None),
         schema_version=row["schema_version"],
     )
