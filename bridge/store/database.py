@@ -9,6 +9,7 @@ transaction perhaps for it.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
@@ -195,9 +196,17 @@ class Database:
         try:
             yield
         except DRIVER_ERRORS as error:
+            if _is_being_cancelled():
+                # The connection broke while it gave way: whoever cancels must not wait for ever.
+                raise asyncio.CancelledError from None
             raise explained(error, self.place) from (error if may_be_chained(error) else None)
         finally:
             self._in_progress -= 1
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def open_database(url: str, clock: Clock) -> Database:

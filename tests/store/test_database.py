@@ -4,7 +4,9 @@ import asyncio
 import sqlite3
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -261,3 +263,38 @@ asyncio.run(main())
             process.kill()
     assert process.returncode == 1
     assert b"ZeroDivisionError" in problem
+
+
+class _Breaking:
+    """A pool and its one connection, which breaks while it gives way to a cancellation."""
+
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+
+    @asynccontextmanager
+    async def acquire_direct(self) -> AsyncIterator[Any]:
+        yield self
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except asyncio.CancelledError:
+            raise ConnectionResetError from None
+
+
+async def test_a_cancellation_is_not_lost_when_the_connection_breaks_meanwhile(
+    clock: FakeClock,
+) -> None:
+    """Else a worker that lost its lease would go on for ever, keeping its rooms."""
+    database = Database(_Breaking(), dialect="postgres", place="here", clock=clock)
+
+    async def work() -> None:
+        async with database.transaction():
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
