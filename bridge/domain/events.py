@@ -129,7 +129,8 @@ RoomEvent = Message | Edit | Redaction | Reaction | Membership | StateChange | E
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Malformed:
-    """Something in a transaction that is not a usable event: kept raw, counted, never handled."""
+    """Something in a transaction that is not a usable event: counted, never handled. `raw` is its
+    JSON without the texts in it."""
 
     problem: str
     raw: str

@@ -32,6 +32,7 @@ from bridge.domain.persona import Puppet
 from bridge.domain.vendor import AI_KEY, TXN_KEY
 from bridge.matrix.body import pills_of, without_fallback
 from bridge.matrix.markdown import to_html
+from bridge.matrix.shape import shape_of
 
 MAX_CONTENT_BYTES: Final = 60_000
 """An event holds 64 KiB; signatures, hashes and ids take the rest."""
@@ -323,7 +324,7 @@ def _echo(raw: Json, event: RoomEvent) -> Echo | None:
 
 def _malformed(problem: str, raw: object, now: int) -> Malformed:
     try:
-        text = json.dumps(raw)
+        text = json.dumps(shape_of(raw))
     except (TypeError, ValueError, RecursionError):
         text = "(not JSON)"
     return Malformed(problem=problem, raw=text[:_MAX_RAW_BYTES], received_at=now)
