@@ -242,7 +242,12 @@ def _postgres(url: str, clock: Clock) -> Database:
             "max_size": _POOL_CONNECTIONS,
             "timeout": 10,
             "command_timeout": 60,
-            "server_settings": {"application_name": "matrix-ai-bridge"},
+            "server_settings": {
+                "application_name": "matrix-ai-bridge",
+                # The homeserver is told "stored" after the commit and never sends the event again:
+                # a server set to answer before its disk has it would lose events in a crash.
+                "synchronous_commit": "on",
+            },
             # mautrix would end the process by itself on an error of the driver.
             "meow_exit_on_ice": False,
         },

@@ -141,10 +141,13 @@ class Faults:
         self._victim().tell(signal.SIGUSR1)
 
     async def _disk(self) -> None:
-        """The disk of one process's database is full for a while; whoever is born again has room."""
+        """The disk of one process is full for a while; whoever is born again has room."""
         victim = self._victim()
         pid = victim.pid
-        if victim.tell(signal.SIGUSR2):
+        if not victim.tell(signal.SIGUSR2):
+            return
+        try:
             await asyncio.sleep(self._dice.uniform(0.5, 1.5))
+        finally:
             if victim.pid == pid:
                 victim.tell(signal.SIGUSR2)

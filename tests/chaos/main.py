@@ -127,7 +127,7 @@ def _table(plan: Plan, outcome: Outcome) -> list[str]:
     ]
     for name in ("lost", "duplicate", "out_of_order", "half_finished"):
         lines += [f"  {name}: {what}" for what in getattr(verdict, name)[:_SHOWN]]
-    return lines
+    return [*lines, *(f"  {note}" for note in outcome.notes)]
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """`retracted`: later copies that were redacted. `notices`: outcomes without the model's words."""
+    """`retracted`: later copies that were redacted. `notices`: outcomes without a model's words."""
 
     answered: int = 0
     notices: int = 0

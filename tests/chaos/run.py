@@ -12,11 +12,13 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import asyncpg
 
 from bridge.app import Role
+from bridge.clock import SystemClock
+from bridge.store.database import open_database
 from tests.chaos.bridges import Bridges, Death, import_s
 from tests.chaos.child import Pause, Without
 from tests.chaos.engine import ChaosEngine
@@ -153,6 +155,7 @@ async def run(plan: Plan, tell: Tell) -> Outcome:
             typing_s=_typed(load.questions, world),
             import_s=import_s(),
             folder=str(folder),
+            notes=await _why_lost(world.configuration["database"]["url"], load, verdict),
         )
 
 
@@ -287,6 +290,38 @@ def _typed(questions: Sequence[Question], world: World) -> list[float]:
         later = next((at for at in typed if stored is not None and at >= stored), None)
         if stored is not None and later is not None:
             found.append(later - stored)
+    return found
+
+
+async def _why_lost(url: str, load: Load, verdict: Verdict) -> list[str]:
+    """What the bridge's tables say of what was lost: for whoever looks for the cause."""
+    nonces = {what.partition(" ")[0] for what in verdict.lost}
+    if not nonces:
+        return []
+    found: list[str] = []
+    database = await open_database(url, SystemClock())
+    async with database.reading() as connection:
+        for question in load.questions:
+            if question.nonce not in nonces:
+                continue
+            rows = [
+                *await connection.fetch(
+                    "SELECT 'inbox', state, reason, problem FROM inbox WHERE event_id = $1",
+                    question.event_id,
+                ),
+                *await connection.fetch(
+                    "SELECT 'turn', turn_id, state, epoch FROM turn, mailbox "
+                    "WHERE mailbox.room_id = turn.room_id AND cause_id = $1",
+                    question.event_id,
+                ),
+                *await connection.fetch(
+                    "SELECT 'outbox', txn_id, outbox.state, problem, outbox.event_id FROM outbox, "
+                    "turn WHERE turn.turn_id = outbox.turn_id AND cause_id = $1",
+                    question.event_id,
+                ),
+            ]
+            found += [f"{question.nonce}: {tuple(cast(Any, row))}" for row in rows]
+    await database.close()
     return found
 
 

@@ -24,6 +24,7 @@ from tests.lab.synapse import Homeserver, Lab, Zygote
 
 PEOPLE: Final = 4
 _PATIENCE_S: Final = 60.0
+_TICK_S: Final = 0.1
 Event = dict[str, Any]
 
 
@@ -100,14 +101,12 @@ class FakeWorld(World):
     async def rooms(self, count: int, puppets: Sequence[str]) -> list[str]:
         people = [self.sender(n) for n in range(PEOPLE)]
         made = [self._homeserver.create_room(people, list(puppets)) for _ in range(count)]
-        async with asyncio.timeout(_PATIENCE_S):
-            while not all(
-                _has_spoken(self._homeserver.timelines[room], puppet)
-                for room in made
-                for puppet in puppets
-            ):
-                await asyncio.sleep(0.05)
-        return made
+        timelines = self._homeserver.timelines
+        for _ in range(round(_PATIENCE_S / _TICK_S)):
+            if all(_has_spoken(timelines[room], p) for room in made for p in puppets):
+                return made
+            await asyncio.sleep(_TICK_S)
+        raise TimeoutError("the puppets did not come")
 
     async def say(self, room_id: str, person: int, text: str, mentions: Sequence[str]) -> str:
         return self._homeserver.say(
@@ -187,12 +186,12 @@ class SynapseWorld(World):
             for person in others:
                 await person.join(room_id)
             self._rooms.append(room_id)
-        async with asyncio.timeout(_PATIENCE_S):
-            for room_id in self._rooms:
-                for puppet in puppets:
-                    while not _has_spoken(await first.messages(room_id), puppet):
-                        await asyncio.sleep(0.1)
-        return self._rooms
+        for _ in range(round(_PATIENCE_S / _TICK_S)):
+            timelines = [await first.messages(room_id) for room_id in self._rooms]
+            if all(_has_spoken(timeline, p) for timeline in timelines for p in puppets):
+                return self._rooms
+            await asyncio.sleep(_TICK_S)
+        raise TimeoutError("the puppets did not come")
 
     async def say(self, room_id: str, person: int, text: str, mentions: Sequence[str]) -> str:
         txn_id = f"{self._dice.randrange(2**60)}"
