@@ -7,7 +7,7 @@ has the words in hand can store them again. Event ids are looked at in their own
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -33,6 +33,8 @@ VALUES ($1, $2, '', '', '', $3, $3, 0, 0, 0, $3)
 ON CONFLICT (event_id) DO UPDATE SET text = '', sender_name = '', redacted_at = $3
 WHERE message.room_id = $2 AND message.redacted_at IS NULL
 """
+
+_REWRITE: Final = "UPDATE inbox SET body = $2 WHERE seq = $1"
 
 _LOOK_UP_AT_ONCE: Final = 200
 """Ids in one statement."""
@@ -94,6 +96,13 @@ async def entomb(connection: Connection, room_id: RoomId, event_id: EventId) -> 
     return await connection.execute(_ENTOMB, event_id, room_id, await connection.now())
 
 
+async def entomb_all(connection: Connection, events: Mapping[EventId, RoomId]) -> None:
+    now = await connection.now()
+    await connection.execute_many(
+        _ENTOMB, [(event_id, room_id, now) for event_id, room_id in events.items()]
+    )
+
+
 async def is_entombed(connection: Connection, event_id: EventId) -> bool:
     """Was the event redacted?"""
     found = await connection.fetchval(
@@ -107,10 +116,12 @@ async def strike(connection: Connection, row: Row) -> int:
 
     A waiting event is handled all the same. One that was set aside never will be.
     """
-    body = "" if row["state"] == "poison" else _body_without_words(row["body"])
-    if body == row["body"]:
-        return 0
-    return await connection.execute("UPDATE inbox SET body = $2 WHERE seq = $1", row["seq"], body)
+    body = _struck(row)
+    return await connection.execute(_REWRITE, row["seq"], body) if body != row["body"] else 0
+
+
+async def strike_all(connection: Connection, rows: Sequence[Row]) -> None:
+    await connection.execute_many(_REWRITE, [(row["seq"], _struck(row)) for row in rows])
 
 
 def decoded(body: str) -> RoomEvent | None:
@@ -228,11 +239,8 @@ async def _apply(connection: Connection, edit: Edit) -> int:
     changed += await _amend_message(connection, edit.room_id, edit.target, edit.text)
     waiting = decoded(row["body"]) if row is not None else None
     if row is not None and isinstance(waiting, Message) and waiting.text != edit.text:
-        changed += await connection.execute(
-            "UPDATE inbox SET body = $2 WHERE seq = $1",
-            row["seq"],
-            EVENTS.encode(replace(waiting, text=edit.text)),
-        )
+        body = EVENTS.encode(replace(waiting, text=edit.text))
+        changed += await connection.execute(_REWRITE, row["seq"], body)
     return changed
 
 
@@ -320,8 +328,9 @@ async def _rows_of_edits(connection: Connection, room_id: RoomId, target: EventI
     )
 
 
-def _body_without_words(body: str) -> str:
-    event = decoded(body)
+def _struck(row: Row) -> str:
+    """The body of a row (seq, state, body) of the inbox without its words."""
+    event = None if row["state"] == "poison" else decoded(row["body"])
     return "" if event is None else EVENTS.encode(wordless(event))
 
 

@@ -15,7 +15,7 @@ from bridge.domain.lease import Lease
 from bridge.errors import LeaseLost
 from bridge.store.codec import EFFECTS, EVENTS
 from bridge.store.database import Connection, Database, Row
-from bridge.store.erasure import decoded, entomb, places, strike, strike_effects
+from bridge.store.erasure import decoded, entomb_all, places, strike_all, strike_effects
 
 _DAY_MS: Final = 86_400_000
 _AT_ONCE: Final = 200
@@ -167,10 +167,8 @@ async def _erase_answers(
 
 
 async def _erase_words(connection: Connection, trace: _Trace, in_hand: set[EventId]) -> None:
-    for row in trace.waiting:
-        await strike(connection, row)
-    for event_id, room_id in trace.written.items():
-        await entomb(connection, room_id, event_id)
+    await strike_all(connection, trace.waiting)
+    await entomb_all(connection, trace.written)
     await connection.execute_many(
         "UPDATE message SET sender = '', reply_to = NULL, thread_root = NULL WHERE event_id = $1",
         [(event_id,) for event_id in trace.written if event_id not in in_hand],

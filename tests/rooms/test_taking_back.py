@@ -85,6 +85,7 @@ class Chat:
             await self._step(step)
             await self._check(step)
         await self._arrive_late()
+        await self._check("what was late has come")
         self.world.engine.state = "up"
         await self.world.pass_s(60)
         await self._check("the end")
@@ -206,7 +207,7 @@ class Chat:
         return f"{what}{self.count:04}"
 
 
-async def play(url: str, steps: list[Step]) -> None:
+async def play(url: str, steps: list[Step], *, is_slow: bool = False) -> None:
     clock = FakeClock()
     store = await open_store(url, clock)
     world = World(store, clock)
@@ -218,6 +219,7 @@ async def play(url: str, steps: list[Step]) -> None:
         for room_id in rooms:
             await world.homeserver.member(room_id, sender=BOB, user_id=BOB, membership="join")
         await world.settle()
+        world.engine.state = "slow" if is_slow else "up"
         await Chat(world, rooms).play(steps)
     finally:
         await world.fall()
@@ -240,15 +242,15 @@ def test_what_was_taken_back_is_in_no_table(kind: str, request: pytest.FixtureRe
     clock_now = FakeClock.now
 
     @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-    @given(STEPS)
-    def property_holds(steps: list[Step]) -> None:
+    @given(STEPS, st.booleans())
+    def property_holds(steps: list[Step], is_slow: bool) -> None:
         with fresh_database(kind, request) as url, pytest.MonkeyPatch.context() as patch:
 
             async def now(connection: Connection) -> int:
                 return clock_now(connection._clock)  # type: ignore[arg-type]  # noqa: SLF001
 
             patch.setattr(Connection, "now", now)
-            asyncio.run(play(url, steps))
+            asyncio.run(play(url, steps, is_slow=is_slow))
 
     property_holds()
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bridge.clock import FakeClock
 from bridge.domain.events import Edit, Message, Reaction, Redaction
 from bridge.domain.history import Erased
 from bridge.domain.ids import EventId, RoomId, UserId
 from bridge.domain.lease import Lease
 from bridge.errors import LeaseLost
-from bridge.store.store import Store
+from bridge.store.store import Store, open_store
+from tests.lab.stores import sqlite_url
 from tests.store.making import (
     ALICE,
     LUNA_USER,
@@ -248,6 +251,26 @@ async def test_many_messages_are_forgotten(store: Store) -> None:
         not a.event.text for a in await store.mailbox.take(here) if isinstance(a.event, Message)
         and a.event.event_id != COMMAND
     )  # fmt: skip
+
+
+async def test_nothing_of_them_stays_in_the_files_of_sqlite(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    store = await open_store(sqlite_url(tmp_path), clock)
+    [here] = await leases(store, ROOM)
+    await deliver(store, message("$waits", text=WORDS * 2000))
+    await store_said(store, here, "$1", text=WORDS * 2000)
+    await answer(store, here, "$1")
+    assert WORDS.encode() in contents(tmp_path)
+    await store.people.forget(here, ALICE, await command(store))
+    await store.tidy()
+    assert WORDS.encode() not in contents(tmp_path)
+    await store.close()
+
+
+def contents(folder: Path) -> bytes:
+    """Every file of the database, its journal included."""
+    return b"".join(path.read_bytes() for path in folder.iterdir())
 
 
 async def test_what_only_counts_is_pruned(store: Store) -> None:
