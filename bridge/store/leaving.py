@@ -6,6 +6,7 @@ from typing import Final
 
 from bridge.store.database import Connection, Database
 from bridge.store.erasure import places
+from bridge.store.fence import lock_rooms
 
 _AT_ONCE: Final = 200
 
@@ -35,21 +36,14 @@ async def purge_left_rooms(database: Database, before: int) -> int:
         if not rows:
             return purged
         async with database.transaction() as connection:
-            left = sorted(row["room_id"] for row in rows)
-            purged += await _purge(connection, left, before, database.for_update)
+            left = [row["room_id"] for row in rows]
+            await lock_rooms(database, connection, left)
+            purged += await _purge(connection, left, before)
         if len(rows) < _AT_ONCE:
             return purged
 
 
-async def _purge(connection: Connection, rooms: list[str], before: int, for_update: str) -> int:
-    # Who wants to own one of the rooms, or to deliver to it, waits for its row of the mailbox.
-    await connection.fetch(
-        f"""
-        SELECT room_id FROM mailbox WHERE room_id IN ({places(len(rooms))})
-        ORDER BY room_id {for_update}
-        """,
-        *rooms,
-    )
+async def _purge(connection: Connection, rooms: list[str], before: int) -> int:
     among = f"mailbox.room_id IN ({places(len(rooms), start=2)})"
     still = await connection.fetch(f"{_LEFT} AND {among}", before, *rooms)
     left = [row["room_id"] for row in still]

@@ -12,23 +12,19 @@ from bridge.domain.events import Message, Redaction
 from bridge.domain.history import Erased
 from bridge.domain.ids import EventId, RoomId, UserId
 from bridge.domain.lease import Lease
-from bridge.errors import LeaseLost
 from bridge.store.codec import EFFECTS, EVENTS
 from bridge.store.database import Connection, Database, Row
 from bridge.store.erasure import decoded, entomb_all, places, strike_all, strike_effects
+from bridge.store.fence import check_owned, lock_rooms
 
 _DAY_MS: Final = 86_400_000
 _AT_ONCE: Final = 200
 _CAUSES: Final = ("", "#n", "#r")
 """A reply's cause is the event; those of a fixed sentence and of a reaction are derived from it."""
 
-# Whoever owns one of the rooms writes there only with its mailbox row locked, as we hold it now.
-_LOCK: Final = """
-SELECT room_id, epoch, owner FROM mailbox
-WHERE room_id = $1
-    OR room_id IN (SELECT room_id FROM message WHERE sender = $2)
-    OR room_id IN (SELECT room_id FROM inbox WHERE body <> '' AND body LIKE $3 ESCAPE '!')
-ORDER BY room_id {for_update}
+_ROOMS: Final = """
+SELECT room_id FROM message WHERE sender = $1
+UNION SELECT room_id FROM inbox WHERE body <> '' AND body LIKE $2 ESCAPE '!'
 """
 
 _WRITTEN: Final = """
@@ -100,13 +96,10 @@ class People:
             )
 
     async def _lock(self, connection: Connection, lease: Lease, person: UserId) -> None:
-        sql = _LOCK.format(for_update=self._database.for_update)
-        for row in await connection.fetch(sql, lease.room_id, person, _mentioning(person)):
-            if row["room_id"] == lease.room_id:
-                if (row["epoch"], row["owner"]) == (lease.epoch, lease.worker_id):
-                    return
-                break
-        raise LeaseLost("Another worker owns the room now.")
+        rows = await connection.fetch(_ROOMS, person, _mentioning(person))
+        rooms = {row["room_id"] for row in rows} | {lease.room_id}
+        await lock_rooms(self._database, connection, rooms)
+        await check_owned(self._database, connection, lease)
 
 
 async def _trace(connection: Connection, person: UserId, command: EventId) -> _Trace:
