@@ -200,7 +200,7 @@ async def _settle(
 def _postgres(plan: Plan, stack: AsyncExitStack) -> Postgres | None:
     if plan.database == "sqlite" and plan.homeserver == "fake":
         return None
-    postgres = Postgres()
+    postgres = Postgres(keeps_commits=True)
     stack.callback(postgres.stop)
     postgres.start()
     return postgres

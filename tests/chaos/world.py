@@ -207,9 +207,16 @@ class SynapseWorld(World):
         return self._people[person].user_id
 
     async def restart(self) -> None:
-        self._home.kill()
+        await asyncio.to_thread(self._home.stop)
         await asyncio.sleep(self._dice.uniform(0.1, 0.5))
-        await self._home.start()
+        while True:
+            try:
+                await self._home.start()
+                return
+            except RuntimeError:
+                # It does not start while its own database restarts.
+                self._home.kill()
+                await asyncio.sleep(0.5)
 
     async def timelines(self) -> Mapping[str, Sequence[Event]]:
         return {room_id: await self._timeline(room_id) for room_id in self._rooms}

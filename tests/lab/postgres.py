@@ -29,7 +29,6 @@ _NAMED_BINARIES: Final = ("postgres", "initdb", "createdb", "dropdb")
 _SETTINGS: Final = (
     "listen_addresses=127.0.0.1",
     "fsync=off",
-    "synchronous_commit=off",
     "full_page_writes=off",
     "max_connections=200",
     "shared_buffers=32MB",
@@ -70,9 +69,16 @@ def _version(path: Path) -> int:
 
 
 class Postgres:
-    """One server. `database()` gives a fresh, empty database for as long as it is needed."""
+    """One server. `database()` gives a fresh, empty database for as long as it is needed.
 
-    def __init__(self) -> None:
+    `keeps_commits`: also those just before a crash, as servers do unless told otherwise.
+    """
+
+    def __init__(self, *, keeps_commits: bool = False) -> None:
+        self._settings = (
+            *_SETTINGS,
+            f"synchronous_commit={'on' if keeps_commits else 'off'}",
+        )
         self._binaries = find_binaries()
         _remove_leftovers()
         self._folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}-{os.getpid()}-", dir=_base()))
@@ -183,7 +189,7 @@ class Postgres:
             raise RuntimeError(f"{program} failed:\n{done.stderr[-2000:]}{self._log_tail()}")
 
     def _has_started(self) -> bool:
-        settings = [part for setting in _SETTINGS for part in ("-c", setting)]
+        settings = [part for setting in self._settings for part in ("-c", setting)]
         command = ["-D", str(self._data), "-p", str(self.port), "-k", str(self._folder), *settings]
         with (self._folder / "log").open("ab") as log:
             server = subprocess.Popen(
