@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from aiohttp import web
 
-from bridge import log
+from bridge import log, metrics
 from bridge.admin import http as admin_http
 from bridge.admin.figures import rows_of
 from bridge.clock import Clock, SystemClock
@@ -37,6 +37,7 @@ from bridge.rooms.send import Sender
 from bridge.rooms.speak import Speaker
 from bridge.settings import HttpSettings, Settings
 from bridge.store.inspect import figures
+from bridge.store.invariants import NAMES, broken
 from bridge.store.sole import sole_use
 from bridge.store.store import Store, open_store
 
@@ -312,9 +313,17 @@ class App:
                     await self._prune()
                     pruned_s = self._clock.monotonic()
                 await self.store.tidy()
+                await self._watch_invariants()
             except DatabaseError as error:
                 self._log.warning("database_unavailable", problem=str(error))
             await self._clock.sleep(_HOUSEKEEPING_S)
+
+    async def _watch_invariants(self) -> None:
+        retention_ms = self.settings.retention.room_text_days * _DAY_MS
+        found = await broken(self.store.database, retention_ms=retention_ms)
+        counts = {one.name: one.count for one in found}
+        for name in NAMES:
+            metrics.INVARIANTS_BROKEN.labels(invariant=name).set(counts.get(name, 0))
 
     async def _prune(self) -> None:
         now, kept = self._clock.now(), self.settings.retention

@@ -23,7 +23,7 @@ from bridge.demo.demo import demo as run_demo
 from bridge.demo.folder import default_folder
 from bridge.doctor.finding import as_json as findings_as_json
 from bridge.doctor.finding import as_table
-from bridge.doctor.main import examine
+from bridge.doctor.main import examine, examine_invariants
 from bridge.errors import BridgeError, ConfigError, ScenarioError
 from bridge.registration import instructions, new_registration, write_registration
 from bridge.replay.main import main as run_replay
@@ -324,6 +324,10 @@ def _upgrade(config: Path) -> None:
 @cli.command()
 def doctor(
     config: Config = Path("config.yaml"),
+    invariants: Annotated[
+        bool,
+        typer.Option("--invariants", help="Check the tables instead: is anything stuck or lost?"),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="For programs: a list of findings.")
     ] = False,
@@ -334,14 +338,17 @@ def doctor(
     reaches the bridge, whether a repeated send is recognised, clock, engine and models. Run it
     before the first start (it listens for the homeserver itself meanwhile) or while the bridge is
     running. For the check of repeated sends it makes a private room and leaves it again. It exits
-    with 1 when a check failed; warnings don't count.
+    with 1 when a check failed; warnings don't count. --invariants checks what must always hold of
+    the database: no event, turn or effect is stuck or lost, nothing is kept for too long.
 
-    Example:
+    Examples:
 
     - `matrix-ai-bridge doctor --json`
+    - `matrix-ai-bridge doctor --invariants`
     """
     log.configure("error")
-    findings = asyncio.run(examine(config, SystemClock()))
+    check = examine_invariants if invariants else examine
+    findings = asyncio.run(check(config, SystemClock()))
     if as_json:
         print(findings_as_json(findings))
     else:

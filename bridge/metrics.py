@@ -16,3 +16,9 @@ ENGINE_ERRORS = Counter("bridge_engine_errors_total", "Engine failures", ["code"
 ENGINE_TOKENS = Counter("bridge_engine_tokens_total", "Tokens as the engine counts", ["direction"])
 SENDS = Counter("bridge_sends_total", "Effects sent to the homeserver", ["kind", "outcome"])
 ROOMS_ACTIVE = Gauge("bridge_rooms_active_count", "Rooms being worked on now")
+INVARIANTS_BROKEN = Gauge(
+    "bridge_invariants_broken_count", "Rows that break what must always hold", ["invariant"]
+)
+EFFECTS_REFUSED = Counter(
+    "bridge_effects_refused_total", "Effects that the homeserver refused for good", ["errcode"]
+)

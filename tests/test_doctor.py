@@ -33,6 +33,8 @@ NAMES = [
     "registration",
     "database",
     "kept text",
+    "set aside",
+    "refused",
     "homeserver",
     "tokens",
     "ping",

@@ -23,7 +23,7 @@ _PATIENCE_MS: Final = 2 * 3_600_000
 async def check_kept(url: str, kept_days: int, clock: Clock) -> Finding:
     """Reads only. Failures of the database are another check's matter."""
     try:
-        if _is_missing(url):
+        if is_missing(url):
             return _nothing(kept_days)
         database = await open_database(url, clock)
     except BridgeError:
@@ -60,6 +60,6 @@ def _nothing(kept_days: int) -> Finding:
     return ok(_NAME, f"No room text is kept now; what comes is, for {in_days(kept_days)} at most.")
 
 
-def _is_missing(url: str) -> bool:
-    """Raises ConfigError."""
+def is_missing(url: str) -> bool:
+    """Is it an SQLite file that does not exist yet? Raises ConfigError."""
     return url.lower().startswith("sqlite:") and not Path(sqlite_path(url)).exists()

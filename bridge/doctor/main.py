@@ -14,6 +14,7 @@ from bridge.doctor.database import check_database
 from bridge.doctor.engine import check_engine
 from bridge.doctor.files import check_access, check_registration
 from bridge.doctor.finding import Finding, fail, ok, skip, warn
+from bridge.doctor.invariants import check_invariants, check_refusals
 from bridge.doctor.kept import check_kept
 from bridge.domain.cast import Cast
 from bridge.errors import ConfigError
@@ -26,6 +27,8 @@ _AFTER_CONFIG = (
     "registration",
     "database",
     "kept text",
+    "set aside",
+    "refused",
     "homeserver",
     "tokens",
     "ping",
@@ -54,9 +57,22 @@ async def examine(
         registration_finding,
         await check_database(settings.database.url, clock),
         await check_kept(settings.database.url, settings.retention.room_text_days, clock),
+        *await check_refusals(settings.database.url, clock),
         *await _examine_homeserver(settings, registration, cast, clock),
         *await check_engine(settings.engine, cast),
     ]
+
+
+async def examine_invariants(
+    config: Path, clock: Clock, environ: Mapping[str, str] = os.environ
+) -> list[Finding]:
+    """Whether the tables hold what they must; nothing else is looked at. Raises nothing of ours."""
+    try:
+        settings = load(config, environ)
+    except ConfigError as error:
+        return [fail("config", str(error), "Correct that and run this again.")]
+    kept_days = settings.retention.room_text_days
+    return await check_invariants(settings.database.url, kept_days, clock)
 
 
 def _valid(config: Path, cast: Cast) -> Finding:

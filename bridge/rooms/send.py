@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Literal
 
@@ -20,6 +21,7 @@ HOMESERVER_MEMORY_MS: Final = 20 * 3_600_000
 """Synapse recognises a repeated transaction id of a device for 24 h; later it would double."""
 
 _MAX_RATE_LIMIT_WAITS: Final = 20
+_ERRCODE: Final = re.compile(r"M_[A-Z_]{1,38}")
 
 Outcome = Literal["done", "dropped", "failed"]
 """What becomes of a turn whose effects were sent: all of them, or pointless, or refused."""
@@ -82,6 +84,7 @@ class Sender:
             except RateLimited as limit:
                 await self._clock.sleep(limit.retry_after_ms / 1000)
             except Refused as refusal:
+                metrics.EFFECTS_REFUSED.labels(errcode=_known(refusal.errcode)).inc()
                 return await self._give_up(lease, row, refusal.errcode or str(refusal.status))
             except BridgeError:
                 raise
@@ -122,3 +125,8 @@ class Sender:
             is_ai=True,
             is_context=row.effect.is_generated,
         )
+
+
+def _known(errcode: str) -> str:
+    """A homeserver chooses its error codes: as a label only what looks like one of Matrix."""
+    return errcode if _ERRCODE.fullmatch(errcode) else "other"
