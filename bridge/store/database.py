@@ -193,10 +193,11 @@ class Database:
     def counted(self) -> Generator[None]:
         """Something is under way on this database; drivers' errors come out as ours."""
         self._in_progress += 1
+        cancellations = _cancellations()
         try:
             yield
         except DRIVER_ERRORS as error:
-            if _is_being_cancelled():
+            if _cancellations() > cancellations:
                 # The connection broke while it gave way: whoever cancels must not wait for ever.
                 raise asyncio.CancelledError from None
             raise explained(error, self.place) from (error if may_be_chained(error) else None)
@@ -204,9 +205,9 @@ class Database:
             self._in_progress -= 1
 
 
-def _is_being_cancelled() -> bool:
+def _cancellations() -> int:
     task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+    return task.cancelling() if task is not None else 0
 
 
 async def open_database(url: str, clock: Clock) -> Database:

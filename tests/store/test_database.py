@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -298,3 +298,24 @@ async def test_a_cancellation_is_not_lost_when_the_connection_breaks_meanwhile(
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_a_broken_connection_after_a_group_of_tasks_has_failed_is_an_error_of_ours(
+    clock: FakeClock,
+) -> None:
+    """A task group cancels the task that waits for it, and some Pythons never take that back."""
+    database = Database(_Breaking(), dialect="postgres", place="here", clock=clock)
+
+    async def fail() -> None:
+        await asyncio.sleep(0)
+        raise ZeroDivisionError
+
+    async def work() -> None:
+        with suppress(ExceptionGroup):
+            async with asyncio.TaskGroup() as group:
+                group.create_task(fail())
+        async with database.transaction():
+            raise ConnectionResetError
+
+    with pytest.raises(DatabaseError):
+        await asyncio.create_task(work())
