@@ -112,6 +112,7 @@ class Bridges:
         *,
         without: Without = "",
         pause: Pause = "",
+        pause_for_s: float = 0.0,
         dice: random.Random,
     ) -> None:
         self.folder = folder
@@ -120,6 +121,7 @@ class Bridges:
         self.stalls = 0
         self._without: Without = without
         self._pause: Pause = pause
+        self._pause_until = time.monotonic() + pause_for_s
         self._dice = dice
         self._mother = Mother(folder)
         self._killed_at: dict[int, float] = {}
@@ -186,6 +188,7 @@ class Bridges:
                 output=str(self.folder / f"{bridge.config.stem}.log"),
                 without=self._without,
                 pause=self._pause if bridge.role != "ingest" else "",
+                pause_until=self._pause_until,
                 seed=self._dice.randrange(2**31),
             )
         )

@@ -42,7 +42,7 @@ Pause = Literal["", "lease check", "plan"]
 LEASE_TTL_S: Final = 2.0
 SEND_TIMEOUT_S: Final = 0.9
 CLOCK_STEP_MS: Final = 5_000
-_PAUSE_CHANCE: Final = 0.12
+_PAUSE_CHANCE: Final = 0.04
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +52,8 @@ class Birth:
     output: str
     without: Without = ""
     pause: Pause = ""
+    pause_until: float = 0.0
+    """Monotonic seconds, which all processes of a machine share."""
     seed: int = 0
 
 
@@ -163,19 +165,21 @@ SAFEGUARDS: Final[dict[Without, Callable[[], None]]] = {
 }
 
 
-def pause_at(pause: Pause, clocks: Clocks, dice: random.Random) -> None:
+def pause_at(birth: Birth, clocks: Clocks) -> None:
     """Stop by SIGSTOP before the last look at the lease, or before a reply is planned.
 
     The second as a virtual machine is suspended: its monotonic clock does not notice.
     """
 
+    dice = random.Random(birth.seed)
+
     def stop() -> float:
         began_s = time.monotonic()
-        if dice.random() < _PAUSE_CHANCE:
+        if began_s < birth.pause_until and dice.random() < _PAUSE_CHANCE:
             os.kill(os.getpid(), signal.SIGSTOP)
         return time.monotonic() - began_s
 
-    if pause == "lease check":
+    if birth.pause == "lease check":
         check = heart.Heart.check_lease
 
         def late_check(of: heart.Heart) -> None:
@@ -183,7 +187,7 @@ def pause_at(pause: Pause, clocks: Clocks, dice: random.Random) -> None:
             check(of)
 
         heart.Heart.check_lease = late_check  # type: ignore[method-assign]
-    elif pause == "plan":
+    elif birth.pause == "plan":
         plan = outbox.Outbox.plan
 
         async def late_plan(*args: Any) -> Any:
@@ -212,7 +216,7 @@ def begin(birth: Birth) -> None:
     shorten_leases()
     if birth.without:
         SAFEGUARDS[birth.without]()
-    pause_at(birth.pause, clocks, random.Random(birth.seed))
+    pause_at(birth, clocks)
     log.configure("info", "console")
     asyncio.run(live(birth, clocks, disk))
 

@@ -8,6 +8,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Final, Literal
 
 from tests.chaos.bridges import STALL_S, Bridge, Bridges
@@ -38,12 +39,13 @@ Restart = Callable[[], Awaitable[None]]
 
 
 class Faults:
-    """Does harm until it is told to heal. `counts`: how often, by kind."""
+    """Does harm until it is told to stop. `counts`: how often, by kind."""
 
     def __init__(
         self,
         kinds: Sequence[Fault],
         *,
+        haste: float,
         dice: random.Random,
         bridges: Bridges,
         engine: ChaosEngine,
@@ -55,6 +57,8 @@ class Faults:
         self.windows: list[tuple[float, float]] = []
         """When something that a reply needs was away, so that nobody could have resumed it."""
         self._kinds = kinds
+        self._has_ended = asyncio.Event()
+        self._haste = haste
         self._dice = dice
         self._bridges = bridges
         self._engine = engine
@@ -63,7 +67,7 @@ class Faults:
         self._hurt_database = hurt_database
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until `stop`; then everything works again."""
         do: dict[Fault, Callable[[], Awaitable[None]]] = {
             "kill": self._kill,
             "stop": self._stop,
@@ -80,23 +84,34 @@ class Faults:
                 if kind == "database" and self._hurt_database is None:
                     continue
                 group.create_task(self._repeat(kind, do[kind]), name=kind)
+        self._heal()
 
-    def heal(self) -> None:
-        """Everything works again."""
+    def stop(self) -> None:
+        """What is being broken is mended first."""
+        self._has_ended.set()
+
+    def _heal(self) -> None:
         trouble = self._trouble
         trouble.cut_before = trouble.cut_after = trouble.rate_limited = trouble.slow = 0.0
         self._engine.breaks = 0.0
         self._engine.is_down = False
 
     async def _repeat(self, kind: Fault, do: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            await asyncio.sleep(self._dice.expovariate(1 / GAPS_S[kind]) + 0.05)
+        while not await self._ends_within(
+            self._dice.expovariate(self._haste / GAPS_S[kind]) + 0.05
+        ):
             self.counts[kind] += 1
             began = time.monotonic()
             await do()
             if kind in _AWAY:
                 lasts_s = STALL_S if kind == "stop" else 0.0
                 self.windows.append((began, time.monotonic() + lasts_s))
+
+    async def _ends_within(self, seconds: float) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._has_ended.wait()
+        return self._has_ended.is_set()
 
     def _victim(self) -> Bridge:
         return self._dice.choice(self._bridges.all)
@@ -146,8 +161,6 @@ class Faults:
         pid = victim.pid
         if not victim.tell(signal.SIGUSR2):
             return
-        try:
-            await asyncio.sleep(self._dice.uniform(0.5, 1.5))
-        finally:
-            if victim.pid == pid:
-                victim.tell(signal.SIGUSR2)
+        await asyncio.sleep(self._dice.uniform(0.5, 1.5))
+        if victim.pid == pid:
+            victim.tell(signal.SIGUSR2)

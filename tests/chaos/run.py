@@ -31,6 +31,7 @@ from tests.lab.postgres import Postgres
 PUPPETS: Final = ("luna", "milo")
 _QUIET_S: Final = 2.5
 _BROKEN_BY_S: Final = 0.5
+_SET_UP_S: Final = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,8 @@ class Plan:
     gap_s: float = 0.35
     slowness_s: float = 0.3
     patience_s: float = 120.0
+    haste: float = 1.0
+    """How many times as often as usual things break."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +128,13 @@ async def run(plan: Plan, tell: Tell) -> Outcome:
         roles: list[Role] = ["run"] if not plan.workers else ["ingest", "ingest"]
         roles += ["work"] * plan.workers
         bridges = Bridges(
-            folder, world.configuration, roles, without=plan.without, pause=plan.pause, dice=dice
+            folder,
+            world.configuration,
+            roles,
+            without=plan.without,
+            pause=plan.pause,
+            pause_for_s=plan.seconds + _SET_UP_S,
+            dice=dice,
         )
         stack.push_async_callback(bridges.close)
         await world.connect(bridges.listeners())
@@ -135,6 +144,7 @@ async def run(plan: Plan, tell: Tell) -> Outcome:
         rooms = await world.rooms(plan.rooms, puppets)
         faults = Faults(
             plan.faults,
+            haste=plan.haste,
             dice=dice,
             bridges=bridges,
             engine=engine,
@@ -171,9 +181,8 @@ async def _play(plan: Plan, load: Load, faults: Faults, rooms: Sequence[str], te
         done = ", ".join(f"{n} {kind}" for kind, n in sorted(faults.counts.items()))
         tell(f"{left:4d} s left: {load.said} events, {done or 'no fault yet'}")
     talk.result()
-    harm.cancel()
-    await asyncio.gather(harm, return_exceptions=True)
-    faults.heal()
+    faults.stop()
+    await harm
 
 
 async def _settle(
