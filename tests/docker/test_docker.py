@@ -44,8 +44,32 @@ def test_only_the_bridge_starts_by_default() -> None:
     assert [name for name, service in services.items() if not service.get("profiles")] == ["bridge"]
 
 
+def scale() -> dict[str, Any]:
+    return YAML(typ="safe").load((DOCKER / "compose.scale.yaml").read_text())
+
+
+def test_the_scaled_bridge_is_two_that_take_in_behind_a_proxy_and_several_that_answer() -> None:
+    services = scale()["services"]
+    roles = [service.get("command") for service in services.values()]
+    assert roles.count(["ingest"]) == 2
+    assert services["work"]["command"] == ["work"]
+    assert services["work"]["deploy"]["replicas"] >= 2
+    proxy = (DOCKER / "haproxy.cfg").read_text()
+    assert re.findall(r"^  server \w+ (\S+)", proxy, re.MULTILINE) == ["ingest-a:9009", "ingest-b:9009"]
+
+
+def test_the_scaled_services_are_as_confined_and_as_watched_as_the_single_ones() -> None:
+    single, several = compose()["services"], scale()["services"]
+    for name in ("ingest-a", "ingest-b", "work"):
+        for key in ("read_only", "cap_drop", "security_opt", "healthcheck", "stop_grace_period"):
+            assert several[name][key] == single["bridge"][key], (name, key)
+    assert several["postgres"]["healthcheck"] == single["postgres"]["healthcheck"]
+    assert "change-me" not in (DOCKER / "compose.scale.yaml").read_text()
+
+
 def test_every_image_is_pinned_to_a_version() -> None:
-    images = [service["image"] for service in compose()["services"].values()]
+    both = (*compose()["services"].values(), *scale()["services"].values())
+    images = [service["image"] for service in both]
     images += re.findall(r"^FROM (\S+)", (DOCKER / "Dockerfile").read_text(), re.MULTILINE)
     for image in images:
         assert re.search(r":v?\d+\.\d+(\.\d+)?", image), f"{image} is not pinned"
