@@ -31,7 +31,7 @@ from bridge.domain.events import (
     RoomEvent,
     StateChange,
 )
-from bridge.domain.ids import EventId, PuppetId
+from bridge.domain.ids import EventId, PuppetId, server_of
 from bridge.domain.room import Room
 from bridge.policy import commands, reasons
 from bridge.policy.access import is_denied, may_ask
@@ -245,9 +245,13 @@ def wish_to_be_forgotten(view: View, event: RoomEvent) -> ForgetPerson | None:
 def _is_late(view: View, message: Message, now: int) -> bool:
     """Did the message spend longer on its way, and with us, than an answer is good for?
 
-    A sender's clock may be wrong: a message from the future counts as sent when it arrived.
+    The way is what our homeserver says of it. Where it says nothing, its own clock is believed, and
+    another server's is not: a wrong one there would silence everybody of that server.
     """
-    age_ms = message.received_at - message.sent_at if message.age_ms is None else message.age_ms
+    age_ms = message.age_ms
+    if age_ms is None:
+        is_local = server_of(message.sender) == view.house.access.own_server
+        age_ms = message.received_at - message.sent_at if is_local else 0
     waited_ms = now - message.received_at
     return max(0, age_ms) + max(0, waited_ms) > view.house.limits.answer_age_ms
 

@@ -189,6 +189,16 @@ def test_late_messages_are_context(
         assert answers(view(), sent) == ["luna"]
 
 
+def test_the_clock_of_another_server_alone_makes_no_message_late() -> None:
+    there = UserId("@dora:far.example")
+    open_to_all = view(access=Access(own_server=SERVER, ask=Rule(allow=("*",))))
+    sent = message("@luna hi", mentions=[LUNA], sender=there, sent_at=NOW - 2 * LIMIT_MS)
+    assert answers(open_to_all, replace(sent, received_at=NOW, age_ms=None)) == ["luna"]
+    assert why(open_to_all, replace(sent, received_at=NOW, age_ms=2 * LIMIT_MS)) == "late"
+    waited = replace(sent, received_at=NOW - LIMIT_MS - 1, age_ms=None)
+    assert why(open_to_all, waited) == "late"
+
+
 def test_a_stop_mutes_for_an_hour_and_is_acknowledged() -> None:
     mute, seen = decide(view(), message("Luna, stop", sender=CAROL), NOW + 50)
     assert mute == Mute(
