@@ -13,6 +13,12 @@ from tests.rooms.conftest import World
 _DAY_MS = 86_400_000
 
 
+def put_back(backup: Path, live: Path) -> None:
+    backup.replace(live)
+    for rest in ("-wal", "-shm"):
+        Path(f"{live}{rest}").unlink(missing_ok=True)
+
+
 @pytest.mark.parametrize("later_ms", [60_000, 2 * _DAY_MS])
 async def test_a_restored_backup_answers_no_old_question_again(
     tmp_path: Path, clock: FakeClock, later_ms: int
@@ -31,9 +37,7 @@ async def test_a_restored_backup_answers_no_old_question_again(
     await world.fall()
     await world.store.close()
     clock.shift(later_ms)
-    backup.replace(live)
-    for rest in ("-wal", "-shm"):
-        Path(f"{live}{rest}").unlink(missing_ok=True)
+    put_back(backup, live)
     world.store = await open_store(f"sqlite:{live}", clock)
     world.engine.state = "up"
     await world.rise()
