@@ -17,7 +17,6 @@ from tests.fakes.ollama_stream import Body, Reply, Shape
 
 _NONCE: Final = re.compile(r"\bq\d+\b")
 _FILLING: Final = "word after word, as models like to go on; " * 45
-_LONG_CHANCE: Final = 0.15
 _CHUNKS_OF_LONG: Final = 5
 
 
@@ -33,12 +32,15 @@ class Call:
 class ChaosEngine(FakeOllama):
     """`slowness_s`: how long a reply takes at most. `breaks`: the chance that one dies."""
 
-    def __init__(self, dice: random.Random, *, slowness_s: float = 0.3) -> None:
+    def __init__(
+        self, dice: random.Random, *, slowness_s: float = 0.3, long_share: float = 0.15
+    ) -> None:
         super().__init__(reply=self._write, parallel=64)
         self.calls: list[Call] = []
         self.breaks = 0.0
         self.is_down = False
-        self._slowness_s = slowness_s
+        self.slowness_s = slowness_s
+        self._long_share = long_share
         self._dice = dice
         self._generations = itertools.count(1)
 
@@ -57,13 +59,13 @@ class ChaosEngine(FakeOllama):
 
     def _write(self, body: dict[str, Any]) -> Reply:
         nonce, generation = _asked(body), next(self._generations)
-        chunks = _CHUNKS_OF_LONG if self._dice.random() < _LONG_CHANCE else 1
+        chunks = _CHUNKS_OF_LONG if self._dice.random() < self._long_share else 1
         text = "\n\n".join(
             f"{_FILLING if chunks > 1 else 'Well.'} {mark(nonce, generation, n, chunks)}"
             for n in range(1, chunks + 1)
         )
         shape = Shape(
-            first_token_delay_s=self._dice.uniform(0.01, self._slowness_s),
+            first_token_delay_s=self._dice.uniform(0.01, self.slowness_s),
             lines_per_packet=50,
             reset_after=2 if self._dice.random() < self.breaks else None,
         )

@@ -27,6 +27,8 @@ NAME: Final = "home.example"
 _V3: Final = "/_matrix/client/v3"
 _RETRY_S: Final = 0.3
 _MAX_RETRY_S: Final = 2.0
+_DYING_S: Final = 0.15
+_RECOVERY_S: Final = 1.5
 
 
 class Watching:
@@ -66,6 +68,8 @@ class ChaosHomeserver:
         self.prefix = "@ai"
         self.watching = Watching()
         self.trouble = Trouble(dice)
+        self.requests = 0
+        """How many the bridge has made."""
         self.stored_at: dict[str, float] = {}
         """When the appservice acknowledged each event."""
         self.timelines: dict[str, list[Event]] = {}
@@ -88,7 +92,7 @@ class ChaosHomeserver:
 
     # -- life
 
-    async def start(self) -> None:
+    async def start(self, *, push_after_s: float = 0.0) -> None:
         app = web.Application(middlewares=[self._authorise])
         app.add_routes(
             [
@@ -114,24 +118,32 @@ class ChaosHomeserver:
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10))
-        self._pushing = asyncio.create_task(self._push(self._session), name="push")
+        self._pushing = asyncio.create_task(self._push(self._session, push_after_s), name="push")
 
     async def stop(self) -> None:
-        if self._pushing is not None:
-            self._pushing.cancel()
-            await asyncio.gather(self._pushing, return_exceptions=True)
+        await self._stop_pushing()
         if self._session is not None:
             await self._session.close()
         if self._runner is not None:
             await self._runner.cleanup()
 
+    async def _stop_pushing(self) -> None:
+        if self._pushing is not None:
+            self._pushing.cancel()
+            await asyncio.gather(self._pushing, return_exceptions=True)
+
     async def restart(self, down_s: float) -> None:
-        """What is kept in memory alone is gone, and transactions are numbered from 1 again."""
+        """Its last answers are lost. What is kept in memory alone is gone, transactions are
+        numbered from 1 again, and they come late, as Synapse's do after a failure."""
+        await self._stop_pushing()
+        self.trouble.cut_after = 1.0
+        await asyncio.sleep(_DYING_S)
+        self.trouble.cut_after = 0.0
         await self.stop()
         self._volatile.clear()
         self._txns = itertools.count(1)
         await asyncio.sleep(down_s)
-        await self.start()
+        await self.start(push_after_s=_RECOVERY_S)
 
     def is_quiet(self) -> bool:
         """The appservice has everything."""
@@ -166,6 +178,7 @@ class ChaosHomeserver:
     async def _authorise(self, request: web.Request, handler: Any) -> web.StreamResponse:
         if request.headers.get("Authorization") != f"Bearer {self._as_token}":
             return _refusal(401, "M_UNKNOWN_TOKEN")
+        self.requests += 1
         trouble = self.trouble
         if trouble.strikes(trouble.slow):
             await asyncio.sleep(0.2)
@@ -284,7 +297,8 @@ class ChaosHomeserver:
             if event["event_id"] == target:
                 event["original"], event["content"] = event["content"], {}
 
-    async def _push(self, session: aiohttp.ClientSession) -> None:
+    async def _push(self, session: aiohttp.ClientSession, after_s: float) -> None:
+        await asyncio.sleep(after_s)
         wait_s = _RETRY_S
         while True:
             if not self._queue:

@@ -51,6 +51,10 @@ class Plan:
     gap_s: float = 0.35
     slowness_s: float = 0.3
     patience_s: float = 120.0
+    long_share: float = 0.15
+    """How many of the replies are long enough to be sent in parts."""
+    slow_share: float = 0.0
+    """How many of the homeserver's answers take long."""
     haste: float = 1.0
     """How many times as often as usual things break."""
 
@@ -120,7 +124,11 @@ async def run(plan: Plan, tell: Tell) -> Outcome:
     async with AsyncExitStack() as stack:
         postgres = _postgres(plan, stack)
         engine = await stack.enter_async_context(
-            ChaosEngine(random.Random(f"engine {plan.seed}"), slowness_s=plan.slowness_s)
+            ChaosEngine(
+                random.Random(f"engine {plan.seed}"),
+                slowness_s=plan.slowness_s,
+                long_share=plan.long_share,
+            )
         )
         world = _world(plan, folder, postgres, engine, dice)
         stack.push_async_callback(world.close)
@@ -152,6 +160,7 @@ async def run(plan: Plan, tell: Tell) -> Outcome:
             restart_homeserver=world.restart,
             hurt_database=_database_fault(postgres, dice),
         )
+        world.trouble.slow = plan.slow_share
         load = Load(plan, world, puppets)
         await _play(plan, load, faults, rooms, tell)
         verdict = await _settle(plan, load, world, bridges, puppets, tell)

@@ -1,0 +1,97 @@
+"""Figures of speed and size, a line of JSON each: {"name", "value", "unit", "baseline", "ratio"}.
+
+    python -m tests.bench.main [--quick] [ingest] [claim] [latency] [resume] [idle]
+
+Progress goes to stderr. A figure with a baseline is worth more than one without: both were measured
+in the same run on the same machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+from bridge import log
+from tests.bench import claiming, ingest, latency, process
+from tests.bench.figure import Figure
+from tests.lab.postgres import Postgres
+
+PARTS: Final = ("ingest", "claim", "latency", "resume", "idle")
+
+
+async def figures(parts: tuple[str, ...], *, is_quick: bool = False) -> AsyncIterator[Figure]:
+    """`is_quick`: tiny sizes, to see that everything runs; the values mean nothing."""
+    with ExitStack() as stack:
+        postgres = Postgres(keeps_commits=True)
+        stack.callback(postgres.stop)
+        postgres.start()
+
+        def folder() -> Path:
+            return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+
+        for part in parts:
+            print(f"measuring: {part}", file=sys.stderr, flush=True)
+            for kind in ("sqlite", "postgres"):
+                url = postgres.create_database() if kind == "postgres" else _sqlite(folder())
+                async for figure in _on_database(part, url, kind, is_quick):
+                    yield figure
+            async for figure in _of_process(part, folder, is_quick):
+                yield figure
+
+
+def _sqlite(folder: Path) -> str:
+    return f"sqlite:{folder / 'bridge.db'}"
+
+
+async def _on_database(part: str, url: str, kind: str, is_quick: bool) -> AsyncIterator[Figure]:
+    match part:
+        case "ingest":
+            found = ingest.figures(url, kind, 0.2 if is_quick else 5.0)
+        case "claim":
+            found = claiming.figures(url, kind, 2_000 if is_quick else 50_000, 60)
+        case "latency":
+            found = latency.figures(url, kind, 3 if is_quick else 100)
+        case _:
+            return
+    async for figure in found:
+        yield figure
+
+
+async def _of_process(part: str, folder: object, is_quick: bool) -> AsyncIterator[Figure]:
+    assert callable(folder)
+    if part == "resume":
+        async for figure in process.resume(folder(), 1 if is_quick else 9):
+            yield figure
+    if part == "idle":
+        for puppets in (3,) if is_quick else (3, 100, 1000):
+            rooms = 100 if is_quick else 10_000
+            async for figure in process.idle(folder(), puppets, rooms, 1 if is_quick else 20):
+                yield figure
+
+
+async def _print(parts: tuple[str, ...], *, is_quick: bool) -> None:
+    async for figure in figures(parts, is_quick=is_quick):
+        print(figure.line(), flush=True)
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(
+        prog="make bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that it runs")
+    given = parser.parse_args(arguments)
+    if unknown := set(given.parts) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    log.configure("error")
+    asyncio.run(_print(tuple(given.parts) or PARTS, is_quick=given.quick))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
