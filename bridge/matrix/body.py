@@ -30,6 +30,8 @@ def without_fallback(body: str) -> str:
 
 def pills_of(html: str) -> tuple[UserId, ...]:
     """Users that the HTML links to, outside of quotes and code, in order of appearance."""
+    if "<" not in html:
+        return ()
     parser = _Pills()
     # The parser's way to say that a marked section (`<![`) is none: then the rest has no links.
     with suppress(AssertionError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final
@@ -58,8 +59,8 @@ class Ingest:
         """Store one transaction. Returns after the commit; raises when it was not stored."""
         delivery = parse_transaction(body, self._clock.now(), self._is_ours)
         await self._deliver(replace(delivery, intake=self._intake(txn_id)))
-        for event in delivery.events:
-            metrics.EVENTS_RECEIVED.labels(kind=event.kind).inc()
+        for kind, count in Counter(event.kind for event in delivery.events).items():
+            metrics.EVENTS_RECEIVED.labels(kind=kind).inc(count)
         if delivery.malformed:
             metrics.EVENTS_MALFORMED.inc(len(delivery.malformed))
             problems = sorted({each.problem for each in delivery.malformed})

@@ -357,7 +357,8 @@ def _id(value: object, what: str) -> EventId:
 def _maybe_id(value: object) -> EventId | None:
     if not isinstance(value, str) or not 0 < len(value) <= _MAX_ID_CHARS:
         return None
-    return None if _UNPRINTABLE.search(value) else EventId(value)
+    is_clean = value.isprintable() or not _UNPRINTABLE.search(value)
+    return EventId(value) if is_clean else None
 
 
 def _text(value: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Annotated, Any, Final, Generic, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -13,6 +14,8 @@ from bridge.domain.events import RoomEvent
 from bridge.domain.room import Room
 
 T = TypeVar("T")
+
+_to_json: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class Uncodable(ValueError):
@@ -27,9 +30,12 @@ class Codec(Generic[T]):
 
     def encode(self, value: T) -> str:
         """Raises Uncodable."""
+        with suppress(PydanticSerializationError, ValueError):
+            return self._adapter.dump_json(value).decode()
+        # What strangers write has characters (lone surrogates) that only Python's own writer knows.
         try:
             plain = self._adapter.dump_python(value, mode="json")
-            return json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
+            return _to_json(plain)
         except (PydanticSerializationError, ValueError, TypeError, RecursionError) as error:
             raise Uncodable(f"cannot be written as JSON ({type(error).__name__})") from None
 

@@ -259,13 +259,15 @@ def _postgres(url: str, clock: Clock) -> Database:
 
 
 def _storable(args: Sequence[Value]) -> tuple[Value, ...]:
-    return tuple(_storable_value(value) for value in args)
+    return tuple([_storable_value(value) for value in args])
 
 
 def _storable_value(value: Value) -> Value:
     """What both databases can hold: strangers choose ids, names and texts, and one that cannot be
     stored must not stop the homeserver's queue."""
     match value:
+        case str() if value.isascii() and "\x00" not in value:
+            return value
         case str():
             return _UNSTORABLE.sub("\ufffd", value)
         case int():
