@@ -16,6 +16,8 @@ from bridge.ports import Mailbox, Workers
 from bridge.rooms.actor import Actor
 from bridge.rooms.heart import Heart
 
+CLAIMED_AT_ONCE: Final = 32
+"""For more, PostgreSQL would rather read all mailboxes than look each one up."""
 _MAX_ROOMS: Final = 256
 _IDLE_POLL_S: Final = 5.0
 _FIRST_BACKOFF_S: Final = 0.25
@@ -112,7 +114,8 @@ class Dispatcher:
         free = _MAX_ROOMS - len(self._running)
         leases: Sequence[Lease] = ()
         if free > 0:
-            leases = await self._mailbox.claim(self._heart.worker_id, free)
+            at_once = min(free, CLAIMED_AT_ONCE)
+            leases = await self._mailbox.claim(self._heart.worker_id, at_once)
         for lease in leases:
             task = group.create_task(self._run_room(lease), name="room")
             self._running[lease.room_id] = task
