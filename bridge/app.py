@@ -15,16 +15,14 @@ from bridge import log, metrics
 from bridge.admin import http as admin_http
 from bridge.admin.figures import rows_of
 from bridge.clock import Clock, SystemClock
-from bridge.domain.cast import Cast
-from bridge.domain.ids import DeviceId, PuppetId, UserId
-from bridge.domain.persona import Persona, Puppet
+from bridge.domain.persona import Puppet
 from bridge.engine.demo import DemoEngine
 from bridge.engine.ollama import OllamaEngine
 from bridge.errors import ConfigError, DatabaseError, HomeserverError, RateLimited, Unreachable
+from bridge.house import build_cast, build_house
 from bridge.matrix.homeserver import MatrixHomeserver
 from bridge.matrix.ingest import Ingest
 from bridge.matrix.puppetry import Puppetry
-from bridge.personas import load_personas, shipped_folder
 from bridge.policy.view import House
 from bridge.ports import Engine, Homeserver
 from bridge.ports import Store as StorePort
@@ -43,9 +41,6 @@ from bridge.store.store import Store, open_store
 
 Role = Literal["run", "ingest", "work"]
 """What a process does: take the homeserver's events in, answer them, or both (`run`)."""
-
-BRIDGE_PUPPET: Final = PuppetId("~bridge")
-"""No persona's file can have this name."""
 
 DRAIN_S: Final = 10.0
 _RETRY_S: Final = 2.0
@@ -96,61 +91,6 @@ def assemble(
     )
     return Dispatcher(
         mailbox=store.mailbox, workers=store.workers, heart=heart, actor=actor, clock=clock
-    )
-
-
-def build_cast(settings: Settings) -> Cast:
-    """The enabled personas as puppets, and the bridge user. Raises ConfigError."""
-    personas = {
-        p.persona_id: p for p in load_personas(settings.personas.folder or shipped_folder())
-    }
-    missing = [name for name in settings.personas.enabled if name not in personas]
-    if missing:
-        raise ConfigError(
-            f"personas.enabled: there is no persona {missing[0]!r}. "
-            f"Known ones: {', '.join(sorted(personas))}."
-        )
-    puppets = [
-        _puppet(settings, personas[PuppetId(name)])
-        for name in dict.fromkeys(settings.personas.enabled)
-    ]
-    bridge_user = Puppet(
-        puppet_id=BRIDGE_PUPPET,
-        user_id=UserId(settings.bridge_user_id()),
-        device_id=DeviceId("AIBRIDGE"),
-        display_name="AI Bridge",
-        role="bridge",
-        persona=Persona(
-            persona_id=BRIDGE_PUPPET,
-            version="1",
-            name="AI Bridge",
-            description="Lists the AI members of this server.",
-            character="",
-        ),
-    )
-    return Cast((*puppets, bridge_user))
-
-
-def _puppet(settings: Settings, persona: Persona) -> Puppet:
-    return Puppet(
-        puppet_id=persona.persona_id,
-        user_id=UserId(settings.puppet_user_id(persona.persona_id)),
-        device_id=DeviceId(f"AI_{persona.persona_id.upper()}"),
-        display_name=settings.personas.display_name.replace("{name}", persona.name),
-        persona=persona,
-    )
-
-
-def build_house(settings: Settings, cast: Cast) -> House:
-    return House(
-        cast=cast,
-        access=settings.access_rules(),
-        limits=settings.limits(),
-        operator=settings.operator.name or settings.homeserver.server_name,
-        contact=settings.operator.contact,
-        command_prefix=settings.rooms.command_prefix,
-        language=settings.rooms.language,
-        admins=settings.admins,
     )
 
 

@@ -25,6 +25,7 @@ from bridge.doctor.finding import as_json as findings_as_json
 from bridge.doctor.finding import as_table
 from bridge.doctor.main import examine, examine_invariants
 from bridge.errors import BridgeError, ConfigError, ScenarioError
+from bridge.house import build_cast
 from bridge.registration import instructions, new_registration, write_registration
 from bridge.replay.main import main as run_replay
 from bridge.retire import find_puppets, retire_puppets
@@ -302,7 +303,7 @@ def check_config(
     if upgrade:
         _upgrade(config)
     settings = load(config)
-    cast = bridge_app.build_cast(settings)
+    cast = build_cast(settings)
     print(f"{config.absolute()} is fine.")
     print(f"Puppets: {', '.join(puppet.user_id for puppet in cast.personas())}")
     print(f"Bridge user: {settings.bridge_user_id()}")

@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from bridge import app
 from bridge.clock import Clock
 from bridge.config_file import load
 from bridge.doctor import homeserver as checks
@@ -18,6 +17,7 @@ from bridge.doctor.invariants import check_invariants, check_refusals
 from bridge.doctor.kept import check_kept
 from bridge.domain.cast import Cast
 from bridge.errors import ConfigError
+from bridge.house import build_cast
 from bridge.matrix.homeserver import MatrixHomeserver
 from bridge.registration import Registration
 from bridge.settings import Settings
@@ -46,7 +46,7 @@ async def examine(
     """Every finding. Raises nothing of ours: what goes wrong is a finding."""
     try:
         settings = load(config, environ)
-        cast = app.build_cast(settings)
+        cast = build_cast(settings)
     except ConfigError as error:
         config_finding = fail("config", str(error), "Correct that and run this again.")
         return [config_finding, *(skip(name, "a configuration") for name in _AFTER_CONFIG)]

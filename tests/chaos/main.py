@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import sys
 from typing import Any, cast
 
@@ -22,6 +23,8 @@ _SHOWN = 5
 
 def main(arguments: list[str]) -> int:
     plan = _plan(arguments)
+    # Whoever is killed leaves broken connections behind, which are no news.
+    logging.getLogger("aiohttp").setLevel(logging.CRITICAL)
     outcome = asyncio.run(run(plan, lambda line: print(line, flush=True)))
     for line in _table(plan, outcome):
         print(line)

@@ -113,23 +113,28 @@ def _judge_room(
     half: list[str] = []
     answered = notices = 0
     covered_by = _bursts(questions, places)
+    answers: defaultdict[tuple[str, str], list[_Said]] = defaultdict(list)
+    turns: defaultdict[str, list[_Said]] = defaultdict(list)
+    for each in said:
+        turns[each.turn].append(each)
+        if each.target:
+            answers[each.sender, each.target].append(each)
     for question in questions:
         for puppet in question.asked:
-            roots = [s for s in said if s.sender == puppet and s.target == question.event_id]
+            roots = answers.get((puppet, question.event_id), [])
             visible = [s for s in roots if not s.is_redacted]
             what = f"{question.nonce} by {puppet} in {question.room_id}"
             if not visible and (puppet, question.event_id) not in busy:
                 heir = covered_by.get(question.event_id)
-                if heir is None or not any(
-                    s.sender == puppet and s.target == heir and not s.is_redacted for s in said
-                ):
+                covering = answers.get((puppet, heir or ""), [])
+                if all(s.is_redacted for s in covering):
                     lost.append(what)
                 continue
             answered += 1
             if len(visible) > 1:
                 duplicate.append(what)
             for root in visible[:1]:
-                parts = [s for s in said if s.turn == root.turn and not s.is_redacted]
+                parts = [s for s in turns[root.turn] if not s.is_redacted]
                 problem = _incomplete(question.nonce, parts)
                 notices += problem == "notice"
                 if problem not in ("", "notice"):

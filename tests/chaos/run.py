@@ -212,7 +212,7 @@ async def _settle(
         if (is_quiet and is_answered) or is_late:
             return verdict
         tell(f"  settling: {len(verdict.lost)} questions wait")
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1.0)
 
 
 def _postgres(plan: Plan, stack: AsyncExitStack) -> Postgres | None:
@@ -241,6 +241,7 @@ def _world(
         },
         "personas": {"enabled": list(PUPPETS)},
         "access": {"max_invites_per_day": 1000},
+        "rooms": {"window_messages": 8},
     }
     if plan.homeserver == "fake":
         return FakeWorld(folder, configuration, plan.memory, dice)

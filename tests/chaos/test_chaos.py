@@ -13,6 +13,8 @@ from tests.chaos.main import as_json
 from tests.chaos.oracle import Verdict
 from tests.chaos.run import Outcome, Plan, run
 
+pytestmark = pytest.mark.e2e
+
 
 async def played(plan: Plan, capsys: pytest.CaptureFixture[str]) -> Outcome:
     outcome = await run(plan, lambda _: None)

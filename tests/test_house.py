@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.app import BRIDGE_PUPPET, build_cast, build_house
 from bridge.errors import ConfigError
+from bridge.house import BRIDGE_PUPPET, build_cast, build_house
 from bridge.personas import load_personas, shipped_folder
 from bridge.settings import Settings
 
