@@ -6,7 +6,7 @@ SYNAPSE := .venv-synapse/bin/python
 ARGS ?=
 export PYTHON
 
-.PHONY: help demo setup setup-synapse test lint unit e2e chaos bench constraints clean
+.PHONY: help demo setup setup-synapse test lint unit e2e chaos properties bench constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +32,10 @@ e2e: setup setup-synapse ## tests on real homeservers: make e2e ARGS='-k federat
 
 chaos: setup setup-synapse ## kill everything for a while and count: make chaos ARGS='--seconds 60 --workers 2'
 	@$(BRIDGE) -m tests.chaos.main $(ARGS)
+
+properties: setup ## the property tests with many more examples (about 15 minutes)
+	@TEST_EXAMPLES=12500 $(BRIDGE) -m pytest -q tests/matrix/test_any_json.py
+	@TEST_EXAMPLES=300 $(BRIDGE) -m pytest -q --timeout=0 tests/store/test_machine.py tests/rooms/test_taking_back.py
 
 bench: setup ## figures of speed and size, a line of JSON each: make bench ARGS='ingest idle'
 	@$(BRIDGE) -m tests.bench.main $(ARGS)
