@@ -15,11 +15,12 @@ from bridge.domain.lease import Arrival, Lease
 from bridge.domain.persona import Puppet
 from bridge.domain.room import Room, apply, refreshed
 from bridge.errors import BridgeError, LeaseLost, Refused
-from bridge.policy import language, reasons
-from bridge.policy.decide import decide, interrupts, wish_to_be_forgotten
+from bridge.policy import language
+from bridge.policy.decide import decide, wish_to_be_forgotten
 from bridge.policy.remember import said_of
 from bridge.policy.view import House, View
 from bridge.ports import Homeserver, Store
+from bridge.rooms.ahead import Ahead
 from bridge.rooms.perform import Performer
 from bridge.rooms.recover import settle
 from bridge.rooms.send import Sender, Watch
@@ -65,6 +66,7 @@ class Actor:
         """
         store = self._store
         room = await store.rooms.get(lease.room_id)
+        ahead = Ahead()
         await self._settle(lease, room)
         is_deadly = lease.deaths >= MAX_DEATHS
         while arrivals := await store.mailbox.take(lease):
@@ -75,7 +77,7 @@ class Actor:
                     problem = f"the process died {lease.deaths} times with it in hand"
                     room, is_deadly = await self._set_aside(lease, arrival, problem), False
                 else:
-                    room = await self._handle_or_set_aside(lease, room, arrival)
+                    room = await self._handle_or_set_aside(lease, room, arrival, ahead)
 
     async def _settle(self, lease: Lease, room: Room) -> None:
         store = self._store
@@ -84,12 +86,15 @@ class Actor:
             outbox=store.outbox,
             turns=store.turns,
             sender=self._sender,
-            watch_for=lambda puppet_id: self._watch(lease, room, puppet_id),
+            watch_for=lambda puppet_id: self._watch(lease, room, puppet_id, Ahead()),
         )
 
-    async def _handle_or_set_aside(self, lease: Lease, room: Room, arrival: Arrival) -> Room:
+    async def _handle_or_set_aside(
+        self, lease: Lease, room: Room, arrival: Arrival, ahead: Ahead
+    ) -> Room:
         try:
-            return await within(self._clock, STEP_LIMIT_S, self._handle(lease, room, arrival))
+            handling = self._handle(lease, room, arrival, ahead)
+            return await within(self._clock, STEP_LIMIT_S, handling)
         except BridgeError as error:
             if error.is_transient or isinstance(error, LeaseLost) or error.blame == "operator":
                 raise
@@ -100,7 +105,7 @@ class Actor:
         crashes = await self._store.mailbox.count_crash(lease, arrival.seq)
         if crashes < MAX_CRASHES:
             return await self._handle_or_set_aside(
-                lease, await self._store.rooms.get(room.room_id), arrival
+                lease, await self._store.rooms.get(room.room_id), arrival, ahead
             )
         return await self._set_aside(lease, arrival, problem)
 
@@ -118,7 +123,7 @@ class Actor:
         await store.rooms.put(lease, room)
         return room
 
-    async def _handle(self, lease: Lease, before: Room, arrival: Arrival) -> Room:
+    async def _handle(self, lease: Lease, before: Room, arrival: Arrival, ahead: Ahead) -> Room:
         event = arrival.event
         room = await self._with_state(before, apply(before, event), event)
         if isinstance(event, Message):
@@ -134,7 +139,7 @@ class Actor:
             kind = type(decision).__name__.lower()
             metrics.DECISIONS.labels(decision=kind, reason=decision.reason).inc()
             self._log.debug("decided", decision=kind, reason=decision.reason, room=room.room_id)
-            watch = self._watch(lease, room, _puppet_of(decision))
+            watch = self._watch(lease, room, _puppet_of(decision), ahead, arrival)
             room = await self._performer.perform(lease, room, event, decision, watch)
         is_changed = room != before
         await self._store.mailbox.finish(
@@ -142,47 +147,50 @@ class Actor:
         )
         return room
 
-    def _watch(self, lease: Lease, room: Room, puppet_id: PuppetId | None) -> Watch:
+    def _watch(
+        self,
+        lease: Lease,
+        room: Room,
+        puppet_id: PuppetId | None,
+        ahead: Ahead,
+        cause: Arrival | None = None,
+    ) -> Watch:
         """Does anything that has arrived since make what the puppet is doing pointless?
 
-        What is being done belongs to the first event in the mailbox: it leaves it when all is done.
+        What is being done belongs to `cause`, or to the first event in the mailbox: it leaves it
+        when all is done.
         """
-        cause: Arrival | None = None
-        seen_seq = 0
 
         async def watch() -> str | None:
-            nonlocal cause, seen_seq
+            nonlocal cause
             if puppet_id is None:
                 return None
-            for arrival in await self._store.mailbox.take(lease, after_seq=seen_seq):
-                seen_seq = arrival.seq
-                if cause is None:
-                    cause = arrival
-                elif reason := await self._interrupts(
-                    lease, room, puppet_id, cause.event, arrival.event
-                ):
-                    seen_seq = arrival.seq - 1  # it is a reason still when asked again
-                    return reason
-            return None
+            if cause is None:
+                cause = next(iter(await self._store.mailbox.take(lease, 1)), None)
+            if cause is None:
+                return None
+            from_seq = max(ahead.seen_seq, cause.seq)
+            for arrival in await self._store.mailbox.take(lease, after_seq=from_seq):
+                ahead.seen_seq = arrival.seq
+                if ahead.may_matter(arrival.event):
+                    await self._look_at(lease, room, arrival, ahead)
+            return next((r for r in ahead.reasons(puppet_id, cause) if r), None)
 
         return watch
 
-    async def _interrupts(
-        self, lease: Lease, room: Room, puppet_id: PuppetId, cause: RoomEvent, later: RoomEvent
-    ) -> str | None:
-        said = await self._referred(later)
+    async def _look_at(self, lease: Lease, room: Room, later: Arrival, ahead: Ahead) -> None:
+        """Keep in mind whom it interrupts, and do at once what cannot wait for its turn."""
+        said = await self._referred(later.event)
         view = View(house=self._house, room=room, before=room, said=said)
         try:
-            reason = interrupts(view, puppet_id, cause.event_id, later)
-            wish = wish_to_be_forgotten(view, later)
+            wish = wish_to_be_forgotten(view, later.event)
+            ahead.note(later, view, wish.person if wish else None)
         except Exception as error:  # its own turn will come; it must not spoil that of the cause
             problem = type(error).__name__
-            self._log.debug("event_not_understood", event_id=later.event_id, problem=problem)
-            return None
-        if wish is None:
-            return reason
-        await self._store.people.forget(lease, wish.person, wish.cause_id)
-        return reasons.FORGOTTEN if cause.sender == wish.person else reason
+            self._log.debug("event_not_understood", event_id=later.event.event_id, problem=problem)
+            return
+        if wish is not None:
+            await self._store.people.forget(lease, wish.person, wish.cause_id)
 
     async def _with_state(self, before: Room, room: Room, event: RoomEvent) -> Room:
         """Read the room's state where it is not known: after a join, or when reading it failed."""

@@ -10,7 +10,7 @@ import pytest
 from bridge.domain.ids import WorkerId
 from bridge.domain.lease import Lease
 from bridge.errors import DatabaseError, LeaseLost
-from bridge.rooms import actor
+from bridge.rooms import actor, ahead
 from tests.rooms.conftest import ALICE, BOB, LUNA, World
 
 WORKERS = "SELECT COUNT(*) FROM worker"
@@ -198,7 +198,7 @@ async def test_a_poison_event_behind_a_question_does_not_spoil_its_answer(
     def crash(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(actor, "interrupts", crash)
+    monkeypatch.setattr(ahead, "interrupts", crash)
     world.engine.state = "slow"
     asked = await world.ask(room_id, "Luna, hello?")
     await world.ask(room_id, "poison", BOB)
@@ -258,3 +258,25 @@ async def test_a_draining_worker_gives_a_room_back_after_the_event_in_hand(world
     await world.rise()
     await world.pass_s(2)
     assert len(world.said(room_id, second)) == 1
+
+
+async def test_what_waits_behind_a_turn_is_looked_at_once_however_many_turns_pass(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a flooded room would cost its every turn a look at all that waits."""
+    room_id = await world.lounge()
+    looks: list[Any] = []
+    interrupts = ahead.interrupts
+
+    def counted(view: Any, puppet_id: Any, cause_id: Any, event: Any) -> Any:
+        looks.append(event.event_id)
+        return interrupts(view, puppet_id, cause_id, event)
+
+    monkeypatch.setattr(ahead, "interrupts", counted)
+    world.engine.state = "slow"
+    asked = [await world.ask(room_id, f"Luna, question {n}?") for n in range(20)]
+    world.engine.state = "up"
+    await world.pass_s(30)
+    assert all(len(world.said(room_id, one)) == 1 for one in asked)
+    puppets = len(world.house.cast.puppets)
+    assert len(looks) <= len(asked) * puppets
