@@ -25,7 +25,7 @@ async def test_a_scenario_holds(path: Path) -> None:
 async def test_a_scenario_fails_when_its_rule_is_taken_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("bridge.rooms.actor.interrupts", lambda *_: None)
+    monkeypatch.setattr("bridge.rooms.ahead.interrupts", lambda *_: None)
     path = next(path for path in SCENARIOS if path.stem == "redacted-while-thinking")
     scenario = load(path)
     assert failures_of(scenario, await play(scenario)) != []
