@@ -106,6 +106,8 @@ class Homeserver:
         self.registrations: list[Path] = []
         self.database: dict[str, Any] | None = None
         """For Synapse's configuration; None: SQLite."""
+        self.settings: dict[str, Any] = {}
+        """Over those of the lab, such as rate limits."""
         self.client_port, self.federation_port = free_port(), free_port()
         self.name = f"localhost:{self.federation_port}"
         self.url = f"http://127.0.0.1:{self.client_port}"
@@ -211,7 +213,7 @@ class Homeserver:
             registration_secret=REGISTRATION_SECRET,
         )
         # JSON is YAML, and needs no package.
-        (self.folder / "homeserver.yaml").write_text(json.dumps(config, indent=1))
+        (self.folder / "homeserver.yaml").write_text(json.dumps(config | self.settings, indent=1))
         (self.folder / "log.yaml").write_text(json.dumps(log_config(self.folder)))
 
 
