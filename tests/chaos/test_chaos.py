@@ -51,8 +51,9 @@ async def test_nor_on_a_real_synapse(capsys: pytest.CaptureFixture[str]) -> None
     assert outcome.kills > 2
 
 
+TRIES = 4
 CALM = Plan(seed=5, seconds=7, rooms=6, slowness_s=0.1, patience_s=30)
-SPLIT = replace(CALM, workers=2, database="postgres", memory="none", faults=())
+SPLIT = replace(CALM, workers=3, database="postgres", memory="none", faults=())
 TRIALS: dict[Without, Plan] = {
     "device": replace(CALM, faults=("homeserver",), haste=5.0),
     "outbox": replace(CALM, faults=("kill",), long_share=0.7, slow_share=0.5),
@@ -69,28 +70,32 @@ def shows(verdict: Verdict) -> bool:
     )
 
 
-@pytest.mark.timeout(240)
+async def is_noticed(name: Without, capsys: pytest.CaptureFixture[str]) -> bool:
+    """Whether the oracle sees that the safeguard is missing. Chance decides when a process stops or
+    dies: what one run does not show, another does."""
+    for seed in range(5, 5 + TRIES):
+        outcome = await played(replace(TRIALS[name], without=name, seed=seed), capsys)
+        if shows(outcome.verdict):
+            return True
+    return False
+
+
+@pytest.mark.timeout(400)
 async def test_the_oracle_sees_when_the_device_or_the_outbox_is_missing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for name, outcome in zip(
-        ("device", "outbox"),
-        await asyncio.gather(
-            *(played(replace(TRIALS[name], without=name), capsys) for name in ("device", "outbox"))
-        ),
-        strict=True,
-    ):
-        assert shows(outcome.verdict), name
+    assert await asyncio.gather(is_noticed("device", capsys), is_noticed("outbox", capsys)) == [
+        True,
+        True,
+    ]
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("name", ["guard", "fence"])
 async def test_the_oracle_sees_when_a_stalled_worker_is_not_held_back(
     name: Without, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    without, with_it = await asyncio.gather(
-        played(replace(TRIALS[name], without=name), capsys), played(TRIALS[name], capsys)
-    )
-    assert shows(without.verdict)
+    noticed, with_it = await asyncio.gather(is_noticed(name, capsys), played(TRIALS[name], capsys))
+    assert noticed
     assert with_it.verdict.is_good, (with_it.verdict, with_it.folder)
     assert not shows(with_it.verdict)

@@ -55,7 +55,8 @@ def test_the_scaled_bridge_is_two_that_take_in_behind_a_proxy_and_several_that_a
     assert services["work"]["command"] == ["work"]
     assert services["work"]["deploy"]["replicas"] >= 2
     proxy = (DOCKER / "haproxy.cfg").read_text()
-    assert re.findall(r"^  server \w+ (\S+)", proxy, re.MULTILINE) == ["ingest-a:9009", "ingest-b:9009"]
+    behind = re.findall(r"^  server \w+ (\S+)", proxy, re.MULTILINE)
+    assert behind == ["ingest-a:9009", "ingest-b:9009"]
 
 
 def test_the_scaled_services_are_as_confined_and_as_watched_as_the_single_ones() -> None:
