@@ -51,14 +51,17 @@ async def test_nor_on_a_real_synapse(capsys: pytest.CaptureFixture[str]) -> None
     assert outcome.kills > 2
 
 
-TRIES = 4
+TRIES = 6
 CALM = Plan(seed=5, seconds=7, rooms=6, slowness_s=0.1, patience_s=30)
 SPLIT = replace(CALM, workers=3, database="postgres", memory="none", faults=())
 TRIALS: dict[Without, Plan] = {
     "device": replace(CALM, faults=("homeserver",), haste=5.0),
     "outbox": replace(CALM, faults=("kill",), long_share=0.7, slow_share=0.5),
     "guard": replace(SPLIT, pause="lease check"),
-    "fence": replace(SPLIT, pause="plan"),
+    # Two at work in one room: few rooms, and always something to answer in them.
+    "fence": replace(
+        SPLIT, pause="plan", workers=2, rooms=3, gap_s=0.2, slowness_s=0.3, seconds=11
+    ),
 }
 """What shows that a safeguard is missing. Of these faults nothing makes a copy that has to be taken
 back while the safeguard is there, so such a copy tells, too."""
