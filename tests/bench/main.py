@@ -1,6 +1,6 @@
 """Figures of speed and size, a line of JSON each: {"name", "value", "unit", "baseline", "ratio"}.
 
-    python -m tests.bench.main [--quick] [ingest] [claim] [latency] [resume] [idle]
+    python -m tests.bench.main [--quick] [ingest] [claim] [latency] [flood] [resume] [idle]
 
 Progress goes to stderr. A figure with a baseline is worth more than one without: both were measured
 in the same run on the same machine.
@@ -12,17 +12,17 @@ import argparse
 import asyncio
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
 from bridge import log
-from tests.bench import claiming, ingest, latency, process
+from tests.bench import claiming, flood, ingest, latency, process
 from tests.bench.figure import Figure
 from tests.lab.postgres import Postgres
 
-PARTS: Final = ("ingest", "claim", "latency", "resume", "idle")
+PARTS: Final = ("ingest", "claim", "latency", "flood", "resume", "idle")
 
 
 async def figures(parts: tuple[str, ...], *, is_quick: bool = False) -> AsyncIterator[Figure]:
@@ -38,8 +38,14 @@ async def figures(parts: tuple[str, ...], *, is_quick: bool = False) -> AsyncIte
         for part in parts:
             print(f"measuring: {part}", file=sys.stderr, flush=True)
             for kind in ("sqlite", "postgres"):
-                url = postgres.create_database() if kind == "postgres" else _sqlite(folder())
-                async for figure in _on_database(part, url, kind, is_quick):
+
+                def make_url(kind: str = kind) -> str:
+                    return postgres.create_database() if kind == "postgres" else _sqlite(folder())
+
+                if part == "flood":
+                    async for figure in _floods(make_url, kind, is_quick):
+                        yield figure
+                async for figure in _on_database(part, make_url(), kind, is_quick):
                     yield figure
             async for figure in _of_process(part, folder, is_quick):
                 yield figure
@@ -61,6 +67,13 @@ async def _on_database(part: str, url: str, kind: str, is_quick: bool) -> AsyncI
             return
     async for figure in found:
         yield figure
+
+
+async def _floods(make_url: Callable[[], str], kind: str, is_quick: bool) -> AsyncIterator[Figure]:
+    for rooms in (2,) if is_quick else (1, 1_000):
+        events, seconds = (100, 1.0) if is_quick else (10_000, 60.0)
+        async for figure in flood.figures(make_url(), kind, rooms, events, seconds):
+            yield figure
 
 
 async def _of_process(part: str, folder: object, is_quick: bool) -> AsyncIterator[Figure]:
