@@ -37,7 +37,7 @@ properties: setup ## the property tests with many more examples (about 15 minute
 	@TEST_EXAMPLES=12500 $(BRIDGE) -m pytest -q tests/matrix/test_any_json.py
 	@TEST_EXAMPLES=300 $(BRIDGE) -m pytest -q --timeout=0 tests/store/test_machine.py tests/rooms/test_taking_back.py
 
-bench: setup ## figures of speed and size, a line of JSON each: make bench ARGS='ingest idle'
+bench: setup ## figures of speed and size, a line of JSON each: make bench ARGS="ingest flood idle"
 	@$(BRIDGE) -m tests.bench.main $(ARGS)
 
 constraints: ## choose newer versions of everything and write them down
