@@ -30,6 +30,7 @@ from bridge.registration import Registration, load_registration
 from bridge.rooms.actor import Actor
 from bridge.rooms.dispatcher import Dispatcher
 from bridge.rooms.heart import Heart
+from bridge.rooms.lookback import Lookback
 from bridge.rooms.perform import Performer
 from bridge.rooms.send import Sender
 from bridge.rooms.speak import Speaker
@@ -81,16 +82,23 @@ def assemble(
     performer = Performer(
         store=store, homeserver=homeserver, speaker=speaker, house=house, clock=clock
     )
+    lookback = Lookback(store=store.lookback, homeserver=homeserver, cast=house.cast, clock=clock)
     actor = Actor(
         store=store,
         homeserver=homeserver,
         performer=performer,
         sender=sender,
+        lookback=lookback,
         house=house,
         clock=clock,
     )
     return Dispatcher(
-        mailbox=store.mailbox, workers=store.workers, heart=heart, actor=actor, clock=clock
+        mailbox=store.mailbox,
+        workers=store.workers,
+        heart=heart,
+        actor=actor,
+        lookback=lookback,
+        clock=clock,
     )
 
 
@@ -145,6 +153,8 @@ class App:
             clock=clock,
         )
         store.mailbox.on_delivery = self.dispatcher.wake
+        store.lookback.on_doubt = self.dispatcher.wake
+        homeserver.on_trouble = self.dispatcher.lookback.doubt
         store.presence.on_wake = self.dispatcher.wake
         self.ingest = Ingest(
             appservice_id=registration.id,
@@ -169,6 +179,8 @@ class App:
             if self.is_worker:
                 group.create_task(self.dispatcher.run(), name="dispatcher")
                 group.create_task(self._keep_house(), name="housekeeping")
+            else:
+                group.create_task(self.dispatcher.lookback.keep_doubting(), name="doubt")
             if self.is_listener:
                 group.create_task(self._keep_contact(), name="ping")
             self._waiting_for = ""
@@ -230,11 +242,11 @@ class App:
         while True:
             await self._ping()
             pinged_s = self._clock.monotonic()
-            await self.ingest.refused.wait()
+            await self.ingest.should_ping.wait()
             is_again = self._clock.monotonic() - pinged_s < 2 * delay_s
             delay_s = min(_MAX_PING_S, 2 * delay_s) if is_again else _FIRST_PING_S
             await self._clock.sleep(delay_s)
-            self.ingest.refused.clear()
+            self.ingest.should_ping.clear()
 
     async def _ping(self) -> None:
         while True:

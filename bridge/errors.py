@@ -89,6 +89,10 @@ class Unreachable(HomeserverError):
     is_transient = True
 
 
+class TimedOut(Unreachable):
+    """It took the request, and did not answer in time."""
+
+
 class RateLimited(HomeserverError):
     is_transient = True
 

@@ -8,6 +8,9 @@ from prometheus_client import Counter, Gauge, Histogram
 EVENTS_RECEIVED = Counter("bridge_events_received_total", "Events stored by ingest", ["kind"])
 EVENTS_MALFORMED = Counter("bridge_events_malformed_total", "Events kept aside by ingest")
 EVENTS_POISON = Counter("bridge_events_poison_total", "Events set aside after repeated crashes")
+EVENTS_MISSED = Counter(
+    "bridge_events_missed_total", "Events that the homeserver did not send and rooms asked it for"
+)
 TRANSACTIONS = Counter("bridge_transactions_total", "Homeserver transactions", ["outcome"])
 DECISIONS = Counter("bridge_decisions_total", "What policy chose", ["decision", "reason"])
 TURNS = Counter("bridge_turns_total", "Turns that ended", ["outcome"])

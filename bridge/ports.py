@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from typing import Protocol
 
 from bridge.domain.effect import Effect, Planned
@@ -66,6 +66,14 @@ class Homeserver(Protocol):
 
     async def joined_rooms(self, puppet: Puppet) -> Sequence[RoomId]: ...
 
+    async def look_back(
+        self, puppet: Puppet, room_id: RoomId, *, limit: int, now: int,
+        is_ours: Callable[[str], bool],
+    ) -> Delivery:  # fmt: skip
+        """The newest events of the room since the puppet joined, as a transaction would bring them:
+        the oldest first. Raises TimedOut where the homeserver takes too long to collect them."""
+        ...
+
 
 class Mailbox(Protocol):
     """Events of rooms, in order, and who may handle them. See `bridge.store.mailbox`."""
@@ -108,6 +116,25 @@ class Mailbox(Protocol):
 
     async def next_wake_in_ms(self) -> int | None:
         """How long until the next unowned room is due (0: it is), or None."""
+        ...
+
+
+class Lookback(Protocol):
+    """Rooms that should compare their timeline with their inbox. See `bridge.store.lookback`."""
+
+    async def doubt(self) -> int:
+        """Let the recently active rooms look back; returns how many."""
+        ...
+
+    async def doubts(self, lease: Lease) -> int:
+        """Above 0: the room should look back before it goes on."""
+        ...
+
+    async def catch_up(
+        self, lease: Lease, seen: Delivery, *, answered: Collection[EventId], doubts: int
+    ) -> Sequence[EventId]:
+        """Put what never reached us among what waits, in the order of the timeline `seen`, which
+        was asked for after so many `doubts`. Returns what that was. Raises LeaseLost."""
         ...
 
 
@@ -254,6 +281,8 @@ class Store(Protocol):
     def workers(self) -> Workers: ...
     @property
     def mailbox(self) -> Mailbox: ...
+    @property
+    def lookback(self) -> Lookback: ...
     @property
     def outbox(self) -> Outbox: ...
     @property

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, cast
@@ -21,22 +21,34 @@ from mautrix.types import UserID
 from multidict import MultiDict
 
 from bridge.domain.effect import Effect, Redact
-from bridge.domain.events import Membership, StateChange
+from bridge.domain.events import Delivery, Membership, StateChange
 from bridge.domain.ids import EventId, RoomId, TxnId
 from bridge.domain.persona import Puppet
-from bridge.errors import HomeserverError, RateLimited, Refused, TokenRejected, Unreachable
-from bridge.matrix.wire import parse_event, render
+from bridge.errors import (
+    HomeserverError,
+    RateLimited,
+    Refused,
+    TimedOut,
+    TokenRejected,
+    Unreachable,
+)
+from bridge.matrix.timeline import since_joined
+from bridge.matrix.wire import parse_event, parse_transaction, render
 
 SEND_TIMEOUT_S: Final = 4.5
 """Under half of a worker's lease, so that no send outlives it."""
 JOIN_TIMEOUT_S: Final = 60.0
 """Joining through another server takes long."""
+LOOK_BACK_TIMEOUT_S: Final = 10.0
+"""It may have to ask other servers first."""
 STATE_TIMEOUT_S: Final = 30.0
 """A large room has megabytes of members."""
 TYPING_MS: Final = 30_000
 _CONNECT_TIMEOUT_S: Final = 3.0
 _DEFAULT_RETRY_MS: Final = 2_000
 _MAX_RETRY_MS: Final = 60_000
+_NO_CONTACT: Final = frozenset({"M_CONNECTION_FAILED", "M_CONNECTION_TIMEOUT", "M_BAD_STATUS"})
+"""What a homeserver says whose ping did not reach us."""
 _V3: Final = "_matrix/client/v3"
 
 Json = Mapping[str, Any]
@@ -65,6 +77,8 @@ class MatrixHomeserver:
     def __init__(self, *, url: str, as_token: str) -> None:
         self._url = url.rstrip("/")
         self._as_token = as_token
+        self.on_trouble: Callable[[], None] | None = None
+        """Called when the homeserver has failed: it may have lost what it held in memory."""
         self._session: aiohttp.ClientSession | None = None
         self._apis: dict[tuple[str, str], _Api] = {}
 
@@ -134,6 +148,23 @@ class MatrixHomeserver:
             raise Unreachable("the homeserver's answer is not a list of rooms")
         return [RoomId(room) for room in rooms]
 
+    async def look_back(
+        self, puppet: Puppet, room_id: RoomId, *, limit: int, now: int,
+        is_ours: Callable[[str], bool],
+    ) -> Delivery:  # fmt: skip
+        """The newest events of the room since the puppet joined, as a transaction would bring them:
+        the oldest first. Raises TimedOut where the homeserver takes too long to collect them."""
+        path = f"{_V3}/rooms/{quote(room_id, safe='')}/messages"
+        query = [("dir", "b"), ("limit", str(limit))]
+        answer = await self.call(
+            puppet, Method.GET, path, query=query, timeout_s=LOOK_BACK_TIMEOUT_S
+        )
+        chunk = answer.get("chunk")
+        if not isinstance(chunk, list):
+            raise Unreachable("the homeserver's answer is not a timeline")
+        events = since_joined(cast(list[object], chunk), puppet.user_id)
+        return parse_transaction({"events": events}, now, is_ours)
+
     # What bringing puppets up, checks and the demo need beyond the port.
 
     async def versions(self) -> Sequence[str]:
@@ -171,7 +202,7 @@ class MatrixHomeserver:
     async def upload(self, puppet: Puppet, name: str, data: bytes, content_type: str) -> str:
         """Upload a file; returns its mxc address."""
         api = self._api(puppet.user_id, "")
-        with _translated(self._url):
+        with self._translated():
             answer = await api.request(
                 Method.POST,
                 "_matrix/media/v3/upload",
@@ -216,7 +247,7 @@ class MatrixHomeserver:
         query: Sequence[tuple[str, str]] = (),
         timeout_s: float = SEND_TIMEOUT_S,
     ) -> Any:
-        with _translated(self._url):
+        with self._translated():
             async with asyncio.timeout(timeout_s):
                 return await api.request(
                     Method(method),
@@ -239,12 +270,25 @@ class MatrixHomeserver:
 
     @asynccontextmanager
     async def _request(self, method: str, path: str) -> AsyncIterator[aiohttp.ClientResponse]:
-        with _translated(self._url):
+        with self._translated():
             async with (
                 asyncio.timeout(SEND_TIMEOUT_S),
                 self._open_session().request(method, self._url + path) as response,
             ):
                 yield response
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """mautrix's and aiohttp's errors as ours."""
+        try:
+            with _as_ours(self._url):
+                yield
+        except Unreachable as error:
+            # One that is only slow, or that cannot reach us, has lost nothing.
+            is_well = isinstance(error, TimedOut) or error.errcode in _NO_CONTACT
+            if self.on_trouble is not None and not is_well:
+                self.on_trouble()
+            raise
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -270,12 +314,13 @@ def _state_of(answer: object, room_id: RoomId) -> list[Membership | StateChange]
 
 
 @contextmanager
-def _translated(url: str) -> Iterator[None]:
-    """mautrix's and aiohttp's errors as ours."""
+def _as_ours(url: str) -> Iterator[None]:
     try:
         yield
+    except aiohttp.ServerTimeoutError as error:
+        raise Unreachable(f"{url} does not take requests") from error
     except TimeoutError as error:
-        raise Unreachable(f"{url} did not answer in time") from error
+        raise TimedOut(f"{url} did not answer in time") from error
     except (MatrixConnectionError, aiohttp.ClientError, OSError) as error:
         raise Unreachable(f"{url} cannot be reached: {error}") from error
 

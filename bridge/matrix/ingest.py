@@ -28,6 +28,10 @@ DOUBT_S: Final = 60.0
 ends: it goes out only after the next failure. So for this long after a start or a refusal, a number
 left out is believed to be such a one, and asked for by refusing the one behind it, once."""
 
+EARLY_S: Final = 60.0
+"""Homeservers and proxies keep an idle connection for about this long. One that ends sooner after
+a transaction may have ended with its homeserver."""
+
 Deliver = Callable[[Delivery], Awaitable[int]]
 Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -44,11 +48,14 @@ class Ingest:
         is_ours: Callable[[str], bool],
         appservice_id: str = "",
     ) -> None:
-        self.refused = asyncio.Event()
-        """Set when a transaction was not stored: the homeserver waits before it tries again."""
+        self.should_ping = asyncio.Event()
+        """Set when a transaction was not stored: the homeserver waits before it tries again; and
+        when the connection that brought one ended early: the homeserver may have gone."""
         self._appservice_id = appservice_id
         self._doubts_until_s = clock.monotonic() + DOUBT_S
         self._refused_txn = -1
+        self._used_s: dict[asyncio.Task[None], float] = {}
+        """Connections that brought transactions, and when the last one came."""
         self._hs_token = hs_token.encode()
         self._deliver = deliver
         self._clock = clock
@@ -109,6 +116,7 @@ class Ingest:
         # The transaction id is no key: Synapse on SQLite starts it again, and resends events under
         # new ones. Events are recognised by their own ids.
         raw = await request.read()
+        self._note_use(request)
         try:
             body: object = json.loads(raw)
         except (ValueError, RecursionError):
@@ -121,16 +129,27 @@ class Ingest:
             metrics.TRANSACTIONS.labels(outcome="early").inc()
             self._log.info("transaction_missing", problem=str(error))
             self._refused_txn = int(txn_id)
-            self.refused.set()
+            self.should_ping.set()
             return _error(503, "M_UNKNOWN", "one before it is missing, please send that first")
         except BridgeError as error:
             metrics.TRANSACTIONS.labels(outcome="refused").inc()
             self._log.error("transaction_not_stored", problem=str(error))
             self._doubts_until_s = self._clock.monotonic() + DOUBT_S
-            self.refused.set()
+            self.should_ping.set()
             return _error(503, "M_UNKNOWN", "not stored, please send it again")
         metrics.TRANSACTIONS.labels(outcome="stored").inc()
         return web.json_response({})
+
+    def _note_use(self, request: web.Request) -> None:
+        connection = request.task
+        if request.keep_alive:
+            if connection not in self._used_s:
+                connection.add_done_callback(self._note_end)
+            self._used_s[connection] = self._clock.monotonic()
+
+    def _note_end(self, connection: asyncio.Task[None]) -> None:
+        if self._clock.monotonic() - self._used_s.pop(connection) < EARLY_S:
+            self.should_ping.set()
 
     def _intake(self, txn_id: str) -> Intake | None:
         if not (txn_id.isascii() and txn_id.isdecimal() and len(txn_id) <= _MAX_TXN_DIGITS):

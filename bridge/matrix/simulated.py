@@ -10,11 +10,12 @@ from typing import Any, Literal
 from bridge.clock import Clock
 from bridge.domain.cast import Cast
 from bridge.domain.effect import Effect
-from bridge.domain.events import Membership, StateChange
+from bridge.domain.events import Delivery, Membership, StateChange
 from bridge.domain.ids import EventId, RoomId, TxnId, UserId
 from bridge.domain.persona import Puppet
 from bridge.errors import Refused, Unreachable
-from bridge.matrix.wire import parse_event, render
+from bridge.matrix.timeline import since_joined
+from bridge.matrix.wire import parse_event, parse_transaction, render
 
 TxnMemory = Literal["device", "memory", "none"]
 """What is remembered of transaction ids: by device for ever, until a restart, nothing."""
@@ -58,6 +59,8 @@ class SimulatedHomeserver:
         self._numbers = itertools.count(1)
         self._sent: dict[tuple[str, str], EventId] = {}
         self._faults: list[Fault] = []
+        self.is_down = False
+        """Nobody can look back."""
         self._accept: Accept | None = None
         self._queue: list[Event] = []
         self._is_pushing = False
@@ -126,6 +129,17 @@ class SimulatedHomeserver:
             for room_id, room in self._rooms.items()
             if room.membership(puppet.user_id) == "join"
         ]
+
+    async def look_back(
+        self, puppet: Puppet, room_id: RoomId, *, limit: int, now: int,
+        is_ours: Callable[[str], bool],
+    ) -> Delivery:  # fmt: skip
+        self._check_joined(puppet, room_id)
+        if self.is_down:
+            raise Unreachable("simulated: nobody is there")
+        newest = self._rooms[room_id].timeline[: -limit - 1 : -1]
+        events = _aged(since_joined(newest, puppet.user_id), now)
+        return parse_transaction({"events": events}, now, is_ours)
 
     # People's side.
 
@@ -240,6 +254,10 @@ class SimulatedHomeserver:
         if self.remembers == "memory":
             self._sent.clear()
 
+    def drop_waiting(self) -> None:
+        """Events that wait for a bridge are never sent, as Synapse does with those in memory."""
+        self._queue.clear()
+
     async def attach(self, accept: Accept) -> None:
         """Give a bridge what is waiting, and everything that happens from now on."""
         self._accept = accept
@@ -306,11 +324,13 @@ class SimulatedHomeserver:
             while self._queue and self._accept is not None:
                 batch = self._queue[:100]
                 now = self._clock.now()
-                events = [
-                    {**event, "unsigned": {"age": max(0, now - event["origin_server_ts"])}}
-                    for event in batch
-                ]
-                await self._accept({"events": events})
+                await self._accept({"events": _aged(batch, now)})
                 del self._queue[: len(batch)]
         finally:
             self._is_pushing = False
+
+
+def _aged(events: Sequence[Any], now: int) -> list[Event]:
+    return [
+        {**event, "unsigned": {"age": max(0, now - event["origin_server_ts"])}} for event in events
+    ]

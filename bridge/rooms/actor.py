@@ -21,6 +21,7 @@ from bridge.policy.remember import said_of
 from bridge.policy.view import House, View
 from bridge.ports import Homeserver, Store
 from bridge.rooms.ahead import Ahead
+from bridge.rooms.lookback import Lookback
 from bridge.rooms.perform import Performer
 from bridge.rooms.recover import settle
 from bridge.rooms.send import Sender, Watch
@@ -43,6 +44,7 @@ class Actor:
         homeserver: Homeserver,
         performer: Performer,
         sender: Sender,
+        lookback: Lookback,
         house: House,
         clock: Clock,
     ) -> None:
@@ -50,6 +52,7 @@ class Actor:
         self._homeserver = homeserver
         self._performer = performer
         self._sender = sender
+        self._lookback = lookback
         self._house = house
         self._clock = clock
         self._is_draining = False
@@ -66,10 +69,16 @@ class Actor:
         """
         store = self._store
         room = await store.rooms.get(lease.room_id)
-        ahead = Ahead()
+        ahead, doubts = Ahead(), lease.doubts
         await self._settle(lease, room)
         is_deadly = lease.deaths >= MAX_DEATHS
-        while arrivals := await store.mailbox.take(lease):
+        while True:
+            if doubts:
+                ahead = Ahead()
+                await self._lookback.look(lease, self._present_puppet(room), doubts)
+            arrivals = await store.mailbox.take(lease)
+            if not arrivals:
+                return
             for arrival in arrivals:
                 if self._is_draining:
                     return
@@ -78,6 +87,7 @@ class Actor:
                     room, is_deadly = await self._set_aside(lease, arrival, problem), False
                 else:
                     room = await self._handle_or_set_aside(lease, room, arrival, ahead)
+            doubts = await store.lookback.doubts(lease)
 
     async def _settle(self, lease: Lease, room: Room) -> None:
         store = self._store

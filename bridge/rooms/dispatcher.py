@@ -15,6 +15,7 @@ from bridge.errors import BridgeError, DatabaseError, LeaseLost, RateLimited
 from bridge.ports import Mailbox, Workers
 from bridge.rooms.actor import Actor
 from bridge.rooms.heart import Heart
+from bridge.rooms.lookback import Lookback
 
 CLAIMED_AT_ONCE: Final = 32
 """For more, PostgreSQL would rather read all mailboxes than look each one up."""
@@ -30,9 +31,17 @@ class Dispatcher:
     """Runs rooms until cancelled or drained. One for each worker."""
 
     def __init__(
-        self, *, mailbox: Mailbox, workers: Workers, heart: Heart, actor: Actor, clock: Clock
+        self,
+        *,
+        mailbox: Mailbox,
+        workers: Workers,
+        heart: Heart,
+        actor: Actor,
+        lookback: Lookback,
+        clock: Clock,
     ) -> None:
         self._heart = heart
+        self.lookback = lookback
         self._mailbox = mailbox
         self._workers = workers
         self._actor = actor
@@ -42,6 +51,7 @@ class Dispatcher:
         self._failures: defaultdict[RoomId, int] = defaultdict(int)
         self._claiming: asyncio.Task[None] | None = None
         self._beating: asyncio.Task[None] | None = None
+        self._doubting: asyncio.Task[None] | None = None
         self._is_draining = False
         self._log = log.get("rooms.dispatcher")
 
@@ -65,7 +75,10 @@ class Dispatcher:
 
     async def _live(self) -> None:
         await self._heart.begin()
+        # Before any room goes on: what happened while this worker did not live, nobody knows.
+        await self.lookback.tell_rooms()
         async with asyncio.TaskGroup() as group:
+            self._doubting = group.create_task(self.lookback.keep_doubting(), name="doubt")
             self._beating = group.create_task(self._heart.keep_beating(), name="beat")
             self._claiming = group.create_task(self._keep_claiming(group), name="claim")
 
@@ -78,6 +91,7 @@ class Dispatcher:
         self._is_draining = True
         self._actor.drain()
         await _end(self._claiming)
+        await _end(self._doubting)
         tasks = list(self._running.values())
         if tasks:
             grace_s = min(grace_s, _GRACE_WITH_PEERS_S) if await self._has_peers() else grace_s

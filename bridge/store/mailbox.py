@@ -8,51 +8,21 @@ Lock order: mailbox rows sorted by room id, then anything else.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from bridge import log, metrics
-from bridge.domain.events import (
-    Delivery,
-    Echo,
-    Edit,
-    Intake,
-    Malformed,
-    Reaction,
-    Redaction,
-    Repeat,
-    RoomEvent,
-)
+from bridge.domain.events import Delivery, Intake
 from bridge.domain.ids import EventId, RoomId, WorkerId
 from bridge.domain.lease import Arrival, Lease
 from bridge.domain.room import Room
 from bridge.errors import TransactionMissing
+from bridge.store.arriving import arrive, sort, store_events, store_malformed, take_echo
 from bridge.store.codec import EVENTS, Uncodable
-from bridge.store.database import Connection, Database, Value
+from bridge.store.database import Connection, Database
 from bridge.store.erasure import at_the_door
 from bridge.store.fence import owning
-from bridge.store.outbox import confirm
 from bridge.store.rooms import write_room
-from bridge.store.workers import HASTE_UNTIL_DEATHS
-
-# One statement for all rooms of a transaction, in the order of their ids: the row lock makes the
-# order of events within a room the order of commits. A row without wake_at is only locked.
-_ARRIVE: Final = """
-INSERT INTO mailbox (room_id, arrivals, wake_at) VALUES {rows}
-ON CONFLICT (room_id) DO UPDATE SET arrivals = mailbox.arrivals + excluded.arrivals,
-    wake_at = CASE
-        WHEN excluded.wake_at IS NULL OR mailbox.wake_at < excluded.wake_at
-            OR mailbox.deaths > {haste_until_deaths} THEN mailbox.wake_at
-        ELSE excluded.wake_at END
-"""
-
-_STORE: Final = """
-INSERT INTO inbox (event_id, room_id, kind, body, sent_at, received_at, target_id) VALUES {rows}
-ON CONFLICT (event_id) DO NOTHING
-"""
 
 # A transaction whose number follows the last one, or that begins anew, as Synapse does on SQLite.
 _FOLLOW: Final = """
@@ -70,7 +40,7 @@ WITH due AS (
     ORDER BY wake_at, room_id LIMIT $3 {for_update_skip_locked})
 UPDATE mailbox SET owner = $2, epoch = epoch + 1
 WHERE room_id IN (SELECT room_id FROM due)
-RETURNING room_id, epoch, arrivals, wake_at, deaths
+RETURNING room_id, epoch, arrivals, wake_at, deaths, doubts
 """
 
 # `arrivals` is compared inside the row: a look at the inbox alone could use an older snapshot and
@@ -84,17 +54,6 @@ UPDATE mailbox SET owner = NULL, wake_at = CASE
     ELSE NULL END
 WHERE room_id = $1 AND epoch = $2 AND owner = $3
 """
-
-_PARAMETERS_AT_MOST: Final = 700
-"""Of one statement. Rows are stored in chunks of powers of two, so that few texts exist."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Sorted:
-    """A delivery with its events as JSON; what has no JSON form is malformed."""
-
-    bodies: dict[RoomId, list[tuple[RoomEvent, str]]]
-    malformed: list[Malformed]
 
 
 class Mailbox:
@@ -113,20 +72,20 @@ class Mailbox:
         gone with this commit. Raises TransactionMissing, and stores nothing, where the number of
         the homeserver's transaction leaves one out.
         """
-        parts = _sorted(delivery)
+        parts = sort(delivery)
         echoes = sorted(delivery.echoes, key=lambda echo: echo.room_id)
         counts = {room_id: len(bodies) for room_id, bodies in parts.bodies.items()}
         async with self._database.transaction() as connection:
             if delivery.intake is not None:
                 await _follow(connection, delivery.intake)
             now = await connection.now()
-            await _arrive(connection, now, {**{echo.room_id: 0 for echo in echoes}, **counts})
-            news = await _store(
+            await arrive(connection, now, {**{echo.room_id: 0 for echo in echoes}, **counts})
+            news = await store_events(
                 connection, [pair for _, pairs in sorted(parts.bodies.items()) for pair in pairs]
             )
-            confirmed = [echo for echo in echoes if await _take_echo(connection, echo, now)]
+            confirmed = [echo for echo in echoes if await take_echo(connection, echo, now)]
             await at_the_door(connection, delivery.events)
-            await _store_malformed(connection, parts.malformed)
+            await store_malformed(connection, parts.malformed)
             has_news = news > 0 or bool(confirmed)
             if has_news:
                 await self._database.notify(connection)
@@ -149,6 +108,7 @@ class Mailbox:
                 epoch=row["epoch"],
                 arrivals=row["arrivals"],
                 deaths=row["deaths"],
+                doubts=row["doubts"],
             )
             for row in sorted(rows, key=lambda row: (row["wake_at"], row["room_id"]))
         ]
@@ -286,19 +246,6 @@ class Mailbox:
         self._log.error("event_unreadable", seq=seq, problem=problem)
 
 
-def _sorted(delivery: Delivery) -> _Sorted:
-    bodies: defaultdict[RoomId, list[tuple[RoomEvent, str]]] = defaultdict(list)
-    malformed = list(delivery.malformed)
-    for event in delivery.events:
-        try:
-            bodies[event.room_id].append((event, EVENTS.encode(event)))
-        except Uncodable as error:
-            malformed.append(
-                Malformed(problem=str(error), raw=event.event_id, received_at=event.received_at)
-            )
-    return _Sorted(bodies, malformed)
-
-
 async def _follow(connection: Connection, intake: Intake) -> None:
     is_taken = await connection.fetchval(
         _FOLLOW, intake.appservice_id, intake.txn, int(intake.is_insistent)
@@ -309,73 +256,8 @@ async def _follow(connection: Connection, intake: Intake) -> None:
         )
 
 
-async def _arrive(connection: Connection, now: int, counts: Mapping[RoomId, int]) -> None:
-    """Lock the mailboxes of these rooms, and wake those that something comes to."""
-    rows = [(room_id, count, now if count else None) for room_id, count in sorted(counts.items())]
-    sql = _ARRIVE.replace("{haste_until_deaths}", str(HASTE_UNTIL_DEATHS))
-    await _insert(connection, sql, rows)
-
-
-async def _take_echo(connection: Connection, echo: Echo, now: int) -> bool:
-    """True when it gives its room something to do."""
-    outcome = await confirm(connection, echo)
-    if isinstance(outcome, Repeat):
-        await _store(connection, [(outcome, EVENTS.encode(outcome))])
-    if outcome:
-        await _arrive(connection, now, {echo.room_id: 1})
-    return bool(outcome)
-
-
-async def _store(connection: Connection, bodies: Sequence[tuple[RoomEvent, str]]) -> int:
-    """Returns how many events were new."""
-    rows = [
-        (
-            event.event_id,
-            event.room_id,
-            event.kind,
-            body,
-            event.sent_at,
-            event.received_at,
-            event.target if isinstance(event, Edit | Redaction | Reaction) else None,
-        )
-        for event, body in bodies
-    ]
-    return await _insert(connection, _STORE, rows)
-
-
-async def _insert(connection: Connection, sql: str, rows: Sequence[Sequence[Value]]) -> int:
-    """Insert many rows by few statements; returns how many were."""
-    inserted = start = 0
-    while start < len(rows):
-        width = len(rows[start])
-        at_most = min(len(rows) - start, _PARAMETERS_AT_MOST // width)
-        size = 1 << (at_most.bit_length() - 1)
-        chunk = rows[start : start + size]
-        inserted += await connection.execute(
-            sql.replace("{rows}", _places(size, width)), *(value for row in chunk for value in row)
-        )
-        start += size
-    return inserted
-
-
-@lru_cache
-def _places(rows: int, width: int) -> str:
-    """`($1, $2), ($3, $4)` for two rows of two values."""
-    numbers = iter(range(1, rows * width + 1))
-    return ", ".join(
-        "(" + ", ".join(f"${next(numbers)}" for _ in range(width)) + ")" for _ in range(rows)
-    )
-
-
 async def _forget_deaths(connection: Connection, lease: Lease) -> None:
     if lease.deaths:
         await connection.execute(
             "UPDATE mailbox SET deaths = 0 WHERE room_id = $1 AND deaths > 0", lease.room_id
         )
-
-
-async def _store_malformed(connection: Connection, malformed: Iterable[Malformed]) -> None:
-    await connection.execute_many(
-        "INSERT INTO malformed (problem, raw, received_at) VALUES ($1, $2, $3)",
-        [(each.problem, each.raw, each.received_at) for each in malformed],
-    )

@@ -205,9 +205,15 @@ async def upgrade_v2(connection: Connection, _: Database) -> None:
         await connection.execute(statement)
 
 
+async def upgrade_v3(connection: Connection, _: Database) -> None:
+    """`mailbox.doubts`: above 0 the room may hold events that the homeserver never gave us."""
+    await connection.execute("ALTER TABLE mailbox ADD COLUMN doubts BIGINT NOT NULL DEFAULT 0")
+
+
 UPGRADES: Final[tuple[Upgrade, ...]] = (
     upgrade("-- v1 (compatible with v1+)", upgrade_v1),
     upgrade("-- v2 (compatible with v1+)", upgrade_v2),
+    upgrade("-- v3 (compatible with v2+)", upgrade_v3),
 )
 
 LATEST: Final = UPGRADES[-1].version

@@ -6,6 +6,7 @@ from bridge.clock import Clock
 from bridge.store.database import Database, open_database
 from bridge.store.history import History
 from bridge.store.leaving import purge_left_rooms
+from bridge.store.lookback import Lookback
 from bridge.store.mailbox import Mailbox
 from bridge.store.migrations import migrate
 from bridge.store.outbox import Outbox
@@ -25,6 +26,7 @@ class Store:
         self.presence = Presence(database)
         self.workers = Workers(database, self.presence)
         self.mailbox = Mailbox(database)
+        self.lookback = Lookback(database)
         self.outbox = Outbox(database)
         self.turns = Turns(database)
         self.rooms = Rooms(database)

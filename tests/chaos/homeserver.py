@@ -3,7 +3,8 @@
 `device`: a request with a device is remembered for ever; one without only until a restart, and by
 its path alone, whoever sent it, as Synapse does. `memory`: until a restart. `none`: not at all.
 It gives the appservice its events one transaction at a time, in order, and tries again when one is
-refused; after a restart its transactions are numbered from 1 again.
+refused; after a restart its transactions are numbered from 1 again, and what waited for its turn
+to become one is forgotten, as Synapse does.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import asyncio
 import itertools
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, Literal
 from urllib.parse import quote
@@ -84,6 +85,8 @@ class ChaosHomeserver:
         self._numbers = itertools.count(1)
         self._txns = itertools.count(1)
         self._queue: list[Event] = []
+        self._in_transaction = 0
+        """So many of the queue are in a transaction that is under way."""
         self._news = asyncio.Event()
         self._retry_now = asyncio.Event()
         self._runner: web.AppRunner | None = None
@@ -107,6 +110,7 @@ class ChaosHomeserver:
                 web.post(_V3 + "/join/{room}", self._join),
                 web.post(_V3 + "/rooms/{room}/leave", self._leave),
                 web.get(_V3 + "/rooms/{room}/state", self._get_state),
+                web.get(_V3 + "/rooms/{room}/messages", self._get_messages),
                 web.put(_V3 + "/rooms/{room}/send/{type}/{txn}", self._send),
                 web.put(_V3 + "/rooms/{room}/redact/{target}/{txn}", self._redact),
                 web.put(_V3 + "/rooms/{room}/typing/{user}", self._typing),
@@ -141,6 +145,8 @@ class ChaosHomeserver:
         self.trouble.cut_after = 0.0
         await self.stop()
         self._volatile.clear()
+        # What no transaction had been made of was in memory alone.
+        del self._queue[self._in_transaction :]
         self._txns = itertools.count(1)
         await asyncio.sleep(down_s)
         await self.start(push_after_s=_RECOVERY_S)
@@ -235,6 +241,13 @@ class ChaosHomeserver:
     async def _get_state(self, request: web.Request) -> web.Response:
         return web.json_response([*self._state[request.match_info["room"]].values()])
 
+    async def _get_messages(self, request: web.Request) -> web.Response:
+        room_id, limit = request.match_info["room"], int(request.query.get("limit", "10"))
+        if not self.has_joined(room_id, _user(request)):
+            return _refusal(403, "M_FORBIDDEN")
+        newest = self.timelines[room_id][: -limit - 1 : -1]
+        return web.json_response({"chunk": _as_given(newest), "start": "x"})
+
     async def _typing(self, request: web.Request) -> web.Response:
         if (await request.json()).get("typing"):
             self.watching.has_typed(request.match_info["room"])
@@ -305,6 +318,7 @@ class ChaosHomeserver:
                 self._news.clear()
                 await self._news.wait()
             number, batch = next(self._txns), self._queue[:100]
+            self._in_transaction = len(batch)
             while not await self._give(session, number, batch):
                 self._retry_now.clear()
                 with suppress(TimeoutError):
@@ -313,14 +327,10 @@ class ChaosHomeserver:
                 wait_s = min(_MAX_RETRY_S, 2 * wait_s)
             wait_s = _RETRY_S
             del self._queue[: len(batch)]
+            self._in_transaction = 0
 
     async def _give(self, session: aiohttp.ClientSession, number: int, batch: list[Event]) -> bool:
-        now = time.time_ns() // 1_000_000
-        events = [
-            {key: value for key, value in event.items() if key != "original"}
-            | {"unsigned": {"age": max(0, now - event["origin_server_ts"])}}
-            for event in batch
-        ]
+        events = _as_given(batch)
         url = f"{self.appservice_url}/_matrix/app/v1/transactions/{quote(str(number))}"
         headers = {"Authorization": f"Bearer {self._hs_token}"}
         try:
@@ -333,6 +343,15 @@ class ChaosHomeserver:
             at = time.monotonic()
             self.stored_at.update((event["event_id"], at) for event in batch)
         return has_taken
+
+
+def _as_given(events: Sequence[Event]) -> list[Event]:
+    now = time.time_ns() // 1_000_000
+    return [
+        {key: value for key, value in event.items() if key != "original"}
+        | {"unsigned": {"age": max(0, now - event["origin_server_ts"])}}
+        for event in events
+    ]
 
 
 def _user(request: web.Request) -> str:

@@ -19,7 +19,6 @@ from tests.chaos.faults import FAULTS, Fault
 from tests.chaos.run import Outcome, Plan, percentile, run
 
 _SHOWN = 5
-NOT_OURS = ("homeserver", "database")
 
 
 def main(arguments: list[str]) -> int:
@@ -81,9 +80,8 @@ def _plan(arguments: list[str]) -> Plan:
     parser.add_argument("--database", choices=["sqlite", "postgres"], default=None,
                         help="the bridge's (default: sqlite, with workers postgres)")  # fmt: skip
     parser.add_argument(
-        "--faults", default=None,
-        help=f"of {','.join(FAULTS)}\n(default: all; on Synapse all but {' and '.join(NOT_OURS)}: "
-        "what it\nholds in memory when it or its database stops, it never sends)",
+        "--faults", default=",".join(FAULTS),
+        help=f"of {','.join(FAULTS)} (default: all)",
     )  # fmt: skip
     parser.add_argument(
         "--without", choices=["device", "fence", "outbox", "guard"], default="",
@@ -92,9 +90,6 @@ def _plan(arguments: list[str]) -> Plan:
     parser.add_argument("--rooms", type=int, default=10)
     parser.add_argument("--gap", type=float, default=0.35, help="mean seconds between messages")
     given = parser.parse_args(arguments)
-    if given.faults is None:
-        left_out = NOT_OURS if given.homeserver == "synapse" else ()
-        given.faults = ",".join(kind for kind in FAULTS if kind not in left_out)
     kinds = [kind for kind in given.faults.split(",") if kind]
     if unknown := [kind for kind in kinds if kind not in FAULTS]:
         parser.error(f"no such fault: {', '.join(unknown)}")

@@ -18,7 +18,7 @@ from bridge.domain.ids import DeviceId, EventId, PuppetId, RoomId, UserId
 from bridge.domain.persona import Persona, Puppet, PuppetRecord
 from bridge.engine.scripted import ScriptedEngine
 from bridge.matrix.ingest import Ingest
-from bridge.matrix.simulated import SimulatedHomeserver
+from bridge.matrix.simulated import Accept, SimulatedHomeserver
 from bridge.policy.view import House
 from bridge.rooms.dispatcher import Dispatcher
 from bridge.store.database import Connection
@@ -66,6 +66,7 @@ class World:
         self.homeserver = SimulatedHomeserver(clock=clock, cast=cast)
         self.engine = ScriptedEngine({}, clock)
         self.dispatcher: Dispatcher | None = None
+        self.accept: Accept | None = None
         self._running: asyncio.Task[None] | None = None
 
     async def rise(self) -> Dispatcher:
@@ -94,6 +95,8 @@ class World:
             is_ours=self.house.cast.is_ours,
         )
         self._running = asyncio.create_task(self.dispatcher.run())
+        self.store.lookback.on_doubt = self.dispatcher.wake
+        self.accept = ingest.accept
         await self.homeserver.attach(ingest.accept)
         await self.settle()
         return self.dispatcher
