@@ -164,6 +164,8 @@ class App:
             is_ours=self.cast.is_ours,
         )
 
+        self.ingest.on_trouble = self.dispatcher.lookback.doubt
+
     @property
     def engine_label(self) -> str:
         return self.engine.label
@@ -242,11 +244,11 @@ class App:
         while True:
             await self._ping()
             pinged_s = self._clock.monotonic()
-            await self.ingest.should_ping.wait()
+            await self.ingest.refused.wait()
             is_again = self._clock.monotonic() - pinged_s < 2 * delay_s
             delay_s = min(_MAX_PING_S, 2 * delay_s) if is_again else _FIRST_PING_S
             await self._clock.sleep(delay_s)
-            self.ingest.should_ping.clear()
+            self.ingest.refused.clear()
 
     async def _ping(self) -> None:
         while True:

@@ -29,8 +29,11 @@ ends: it goes out only after the next failure. So for this long after a start or
 left out is believed to be such a one, and asked for by refusing the one behind it, once."""
 
 EARLY_S: Final = 60.0
-"""Homeservers and proxies keep an idle connection for about this long. One that ends sooner after
-a transaction may have ended with its homeserver."""
+"""Synapse keeps an idle connection for two minutes. One that ends this soon after a transaction has
+probably ended with its homeserver."""
+EARLY_ENDS: Final = 10
+EARLY_ENDS_WITHIN_S: Final = 600.0
+"""More of them say nothing: there is a proxy in between that closes connections early."""
 
 Deliver = Callable[[Delivery], Awaitable[int]]
 Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -48,14 +51,16 @@ class Ingest:
         is_ours: Callable[[str], bool],
         appservice_id: str = "",
     ) -> None:
-        self.should_ping = asyncio.Event()
-        """Set when a transaction was not stored: the homeserver waits before it tries again; and
-        when the connection that brought one ended early: the homeserver may have gone."""
+        self.refused = asyncio.Event()
+        """Set when a transaction was not stored: the homeserver waits before it tries again."""
+        self.on_trouble: Callable[[], None] | None = None
+        """Called when the homeserver seems to have died, and with it what it held in memory."""
         self._appservice_id = appservice_id
         self._doubts_until_s = clock.monotonic() + DOUBT_S
         self._refused_txn = -1
         self._used_s: dict[asyncio.Task[None], float] = {}
         """Connections that brought transactions, and when the last one came."""
+        self._early_s: list[float] = []
         self._hs_token = hs_token.encode()
         self._deliver = deliver
         self._clock = clock
@@ -129,13 +134,13 @@ class Ingest:
             metrics.TRANSACTIONS.labels(outcome="early").inc()
             self._log.info("transaction_missing", problem=str(error))
             self._refused_txn = int(txn_id)
-            self.should_ping.set()
+            self.refused.set()
             return _error(503, "M_UNKNOWN", "one before it is missing, please send that first")
         except BridgeError as error:
             metrics.TRANSACTIONS.labels(outcome="refused").inc()
             self._log.error("transaction_not_stored", problem=str(error))
             self._doubts_until_s = self._clock.monotonic() + DOUBT_S
-            self.should_ping.set()
+            self.refused.set()
             return _error(503, "M_UNKNOWN", "not stored, please send it again")
         metrics.TRANSACTIONS.labels(outcome="stored").inc()
         return web.json_response({})
@@ -148,8 +153,13 @@ class Ingest:
             self._used_s[connection] = self._clock.monotonic()
 
     def _note_end(self, connection: asyncio.Task[None]) -> None:
-        if self._clock.monotonic() - self._used_s.pop(connection) < EARLY_S:
-            self.should_ping.set()
+        now_s = self._clock.monotonic()
+        is_early = now_s - self._used_s.pop(connection) < EARLY_S
+        self._early_s = [at_s for at_s in self._early_s if now_s - at_s < EARLY_ENDS_WITHIN_S]
+        if is_early and len(self._early_s) < EARLY_ENDS:
+            self._early_s.append(now_s)
+            if self.on_trouble is not None:
+                self.on_trouble()
 
     def _intake(self, txn_id: str) -> Intake | None:
         if not (txn_id.isascii() and txn_id.isdecimal() and len(txn_id) <= _MAX_TXN_DIGITS):

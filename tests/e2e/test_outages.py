@@ -8,7 +8,7 @@ import uuid
 from typing import Final
 
 from tests.e2e.world import STUCK, World
-from tests.lab.people import Person
+from tests.lab.people import Person, replies_to
 
 DATABASES: Final = ("sqlite", "postgres")
 
@@ -112,3 +112,26 @@ async def test_a_transaction_delivered_twice_is_handled_once(world: World, alice
         assert await world.bridge.deliver(same_or_new, body) == 200
     await world.catch_up(alice, room_id, world.luna)
     assert len(await world.answers(alice, room_id, asked)) == 1
+
+
+async def test_what_a_homeserver_held_in_memory_when_it_was_killed_is_answered_in_order(
+    world: World, alice: Person
+) -> None:
+    """While one transaction is under way, what comes next has not been written down for us."""
+    room_id = await world.room_of(alice, world.luna)
+    world.bridge.pause()
+    asked = [await alice.send(room_id, f"Luna, question {n}?") for n in (1, 2, 3)]
+    world.home.kill()
+    world.bridge.go_on()
+    await world.home.start()
+    asked.append(await alice.send(room_id, "Luna, question 4?"))
+    for one in asked:
+        await world.answer(alice, room_id, one, world.luna)
+    await world.catch_up(alice, room_id, world.luna)
+    answers = [
+        replies_to(event)
+        for event in await alice.messages(room_id)
+        if event["sender"] == world.luna and replies_to(event) in asked
+    ]
+    assert answers == asked
+    assert "events_were_missing" in world.bridge.log.read_text(), "else this has shown nothing"

@@ -114,6 +114,12 @@ class BridgeProcess:
         await self.stop()
         await self.start()
 
+    def pause(self) -> None:
+        self._tell(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._tell(signal.SIGCONT)
+
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
@@ -129,6 +135,10 @@ class BridgeProcess:
             session.put(url, json=body, headers=headers) as response,
         ):
             return response.status
+
+    def _tell(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
 
     async def _end(self, number: signal.Signals) -> int:
         process = self._process

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -12,11 +13,12 @@ import pytest
 from bridge.domain.effect import React, Redact, SendText
 from bridge.domain.events import Membership, StateChange
 from bridge.domain.ids import EventId, RoomId, TxnId
+from bridge.domain.vendor import TXN_KEY
 from bridge.errors import HomeserverError, RateLimited, Refused, TokenRejected, Unreachable
 from bridge.matrix import homeserver as module
 from bridge.matrix.homeserver import MatrixHomeserver
 from tests.matrix.answers import Answer, Answers, refusal
-from tests.matrix.making import ALICE, LUNA, ROOM, event, puppet, state
+from tests.matrix.making import ALICE, LUNA, NOW, ROOM, event, is_ours, message, puppet, state
 
 V3 = "/client/v3"
 IN_ROOM = f"{V3}/rooms/{ROOM}"
@@ -262,6 +264,66 @@ async def test_cancelling_a_call_cancels_it(server: Answers, homeserver: MatrixH
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
+
+
+async def test_a_look_back_gives_what_was_since_the_join_the_oldest_first(
+    server: Answers, homeserver: MatrixHomeserver
+) -> None:
+    join = event("m.room.member", {"membership": "join"}, state_key=LUNA, sender=LUNA)
+    renamed = join | {"unsigned": {"prev_content": {"membership": "join"}}, "event_id": "$name"}
+    own = message("mine", **{TXN_KEY: "turn.0"}) | {"sender": LUNA, "event_id": "$own"}
+    chunk = [
+        message("last") | {"event_id": "$last"},
+        own,
+        renamed,
+        message("first") | {"event_id": "$first"},
+        join | {"event_id": "$join"},
+        message("before") | {"event_id": "$before"},
+    ]
+    server.on("GET", f"{IN_ROOM}/messages", {"chunk": chunk, "start": "t1"})
+    seen = await homeserver.look_back(puppet(), ROOM, limit=7, now=NOW, is_ours=is_ours)
+    assert [each.event_id for each in seen.events] == ["$join", "$first", "$name", "$last"]
+    assert [each.event_id for each in seen.echoes] == ["$own"]
+    assert {each.received_at for each in seen.events} == {NOW}
+    (asked,) = server.asked
+    assert (asked.query["dir"], asked.query["limit"]) == ("b", "7")
+
+
+@pytest.mark.parametrize("answer", [{}, {"chunk": None}, {"chunk": [1, None, {}]}])
+async def test_a_look_back_at_nonsense_finds_nothing(
+    server: Answers, homeserver: MatrixHomeserver, answer: dict[str, Any]
+) -> None:
+    server.on("GET", ".*", answer)
+    look = homeserver.look_back(puppet(), ROOM, limit=7, now=NOW, is_ours=is_ours)
+    if "chunk" in answer and answer["chunk"]:
+        seen = await look
+        assert not seen.events
+        assert len(seen.malformed) == 3
+    else:
+        assert isinstance(await _refused(look), Unreachable)
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_trouble"),
+    [
+        (SENT, False),
+        (refusal(403, "M_FORBIDDEN"), False),
+        (refusal(429, "M_LIMIT_EXCEEDED"), False),
+        (refusal(500, "M_UNKNOWN"), True),
+        (Answer(status=502, text="<h1>nginx</h1>"), True),
+        (refusal(502, "M_CONNECTION_FAILED"), False),
+        (Answer(content=SENT, delay_s=0.5), False),
+    ],
+)
+async def test_a_failure_that_may_have_cost_events_is_told(
+    server: Answers, homeserver: MatrixHomeserver, answer: Any, is_trouble: bool
+) -> None:
+    troubles: list[None] = []
+    homeserver.on_trouble = lambda: troubles.append(None)
+    server.on("GET", ".*", answer)
+    with suppress(HomeserverError):
+        await homeserver.call(puppet(), "GET", "_matrix/x", timeout_s=0.2)
+    assert bool(troubles) is is_trouble
 
 
 # Beyond the port.
