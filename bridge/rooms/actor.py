@@ -69,16 +69,12 @@ class Actor:
         """
         store = self._store
         room = await store.rooms.get(lease.room_id)
-        ahead, doubts = Ahead(), lease.doubts
+        # Looking back comes first: it may find in the room what would be sent again.
+        await self._lookback.look(lease, self._present_puppet(room), lease.doubts)
         await self._settle(lease, room)
+        ahead = Ahead()
         is_deadly = lease.deaths >= MAX_DEATHS
-        while True:
-            if doubts:
-                ahead = Ahead()
-                await self._lookback.look(lease, self._present_puppet(room), doubts)
-            arrivals = await store.mailbox.take(lease)
-            if not arrivals:
-                return
+        while arrivals := await store.mailbox.take(lease):
             for arrival in arrivals:
                 if self._is_draining:
                     return
@@ -87,7 +83,9 @@ class Actor:
                     room, is_deadly = await self._set_aside(lease, arrival, problem), False
                 else:
                     room = await self._handle_or_set_aside(lease, room, arrival, ahead)
-            doubts = await store.lookback.doubts(lease)
+            if doubts := await store.lookback.doubts(lease):
+                await self._lookback.look(lease, self._present_puppet(room), doubts)
+                ahead = Ahead()
 
     async def _settle(self, lease: Lease, room: Room) -> None:
         store = self._store

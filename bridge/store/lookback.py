@@ -86,7 +86,7 @@ class Lookback:
         events = [event for event in seen.events if event.event_id in bodies]
         async with owning(self._database, lease) as connection:
             now = await connection.now()
-            await _confirm(connection, lease, seen.echoes, now)
+            await _take_echoes(connection, seen.echoes, now)
             found = missed(events, await _known(connection, [*bodies]), answered)
             if found:
                 places = {event.event_id: place for place, event in enumerate(events)}
@@ -102,25 +102,28 @@ class Lookback:
         return [event.event_id for event in found]
 
 
-async def _confirm(connection: Connection, lease: Lease, echoes: Sequence[Echo], now: int) -> None:
-    rows = await connection.fetch(
-        "SELECT txn_id FROM outbox WHERE room_id = $1 AND state IN ('planned', 'sent')",
-        lease.room_id,
-    )
-    waiting = {row["txn_id"] for row in rows}
+async def _take_echoes(connection: Connection, echoes: Sequence[Echo], now: int) -> None:
+    """Those that did not reach us: of what was not confirmed, and of second copies."""
+    rows = await _rows_of(connection, "outbox", "txn_id", [echo.txn_id for echo in echoes])
+    planned = {row["txn_id"]: row for row in rows}
     for echo in echoes:
-        if echo.txn_id in waiting:
+        row = planned.get(echo.txn_id)
+        if row is not None and (row["state"], row["event_id"]) != ("confirmed", echo.event_id):
             await take_echo(connection, echo, now)
 
 
 async def _known(connection: Connection, event_ids: Sequence[EventId]) -> set[EventId]:
-    if not event_ids:
-        return set()
-    places = ", ".join(f"${n}" for n in range(1, len(event_ids) + 1))
-    rows = await connection.fetch(
-        f"SELECT event_id FROM inbox WHERE event_id IN ({places})", *event_ids
-    )
+    rows = await _rows_of(connection, "inbox", "event_id", event_ids)
     return {row["event_id"] for row in rows}
+
+
+async def _rows_of(
+    connection: Connection, table: str, key: str, values: Sequence[str]
+) -> Sequence[Row]:
+    if not values:
+        return ()
+    places = ", ".join(f"${n}" for n in range(1, len(values) + 1))
+    return await connection.fetch(f"SELECT * FROM {table} WHERE {key} IN ({places})", *values)
 
 
 async def _step_back(

@@ -69,6 +69,10 @@ class BridgeProcess:
     def user_id(self, puppet_id: str) -> str:
         return self.settings.puppet_user_id(puppet_id)
 
+    def url(self, page: str) -> str:
+        """Where people and programs see how it is."""
+        return f"{self._http}/{page}"
+
     def spawn(self) -> None:
         """Start it without waiting."""
         assert not self.is_running()

@@ -119,6 +119,21 @@ async def test_an_echo_that_was_missed_confirms(store: Store) -> None:
         assert await connection.fetchval("SELECT state FROM outbox") == "confirmed"
 
 
+async def test_a_second_copy_whose_echo_was_missed_becomes_an_event(store: Store) -> None:
+    await record_luna(store)
+    held = await lease(store)
+    [row] = await store.outbox.plan(held, turn(), [("0", text())])
+    echoes = [
+        Echo(txn_id=row.txn_id, event_id=EventId(each), room_id=ROOM, sender=LUNA_USER)
+        for each in ("$copy1", "$copy2")
+    ]
+    await store.mailbox.deliver(Delivery(echoes=(echoes[0],)))
+    for _ in range(2):
+        await store.lookback.catch_up(held, Delivery(echoes=tuple(echoes)), answered=(), doubts=0)
+    found = [arrival.event for arrival in await store.mailbox.take(held)][1:]
+    assert [(each.kind, each.event_id) for each in found] == [("repeat", "$copy2")]
+
+
 async def test_a_doubt_wakes_the_rooms_that_were_active_and_stays_until_they_looked(
     store: Store,
 ) -> None:
