@@ -99,10 +99,10 @@ class Mailbox(Protocol):
         """Handling the event crashed once more; returns how often. Raises LeaseLost."""
         ...
 
-    async def finish(self, lease: Lease, seq: int, *, reason: str, room: Room | None) -> None:
+    async def finish(self, lease: Lease, seq: int, *, reason: str, room: Room | None) -> int:
         """The event is handled: one commit with the room's new state (None: the old one).
 
-        Raises LeaseLost.
+        Returns the room's doubts: above 0, it should look back. Raises LeaseLost.
         """
         ...
 
@@ -128,6 +128,10 @@ class Lookback(Protocol):
 
     async def doubts(self, lease: Lease) -> int:
         """Above 0: the room should look back before it goes on."""
+        ...
+
+    async def waiting(self, lease: Lease) -> int:
+        """How many events of the room are not handled yet."""
         ...
 
     async def catch_up(

@@ -78,14 +78,16 @@ class Actor:
             for arrival in arrivals:
                 if self._is_draining:
                     return
+                doubts = 0
                 if is_deadly:
                     problem = f"the process died {lease.deaths} times with it in hand"
                     room, is_deadly = await self._set_aside(lease, arrival, problem), False
                 else:
-                    room = await self._handle_or_set_aside(lease, room, arrival, ahead)
-            if doubts := await store.lookback.doubts(lease):
-                await self._lookback.look(lease, self._present_puppet(room), doubts)
-                ahead = Ahead()
+                    room, doubts = await self._handle_or_set_aside(lease, room, arrival, ahead)
+                if doubts:
+                    await self._lookback.look(lease, self._present_puppet(room), doubts)
+                    ahead = Ahead()
+                    break  # What waits may be in another order now.
 
     async def _settle(self, lease: Lease, room: Room) -> None:
         store = self._store
@@ -99,7 +101,8 @@ class Actor:
 
     async def _handle_or_set_aside(
         self, lease: Lease, room: Room, arrival: Arrival, ahead: Ahead
-    ) -> Room:
+    ) -> tuple[Room, int]:
+        """The room afterwards, and its doubts."""
         try:
             handling = self._handle(lease, room, arrival, ahead)
             return await within(self._clock, STEP_LIMIT_S, handling)
@@ -115,7 +118,7 @@ class Actor:
             return await self._handle_or_set_aside(
                 lease, await self._store.rooms.get(room.room_id), arrival, ahead
             )
-        return await self._set_aside(lease, arrival, problem)
+        return await self._set_aside(lease, arrival, problem), 0
 
     async def _set_aside(self, lease: Lease, arrival: Arrival, problem: str) -> Room:
         self._log.error("event_set_aside", event_id=arrival.event.event_id, problem=problem)
@@ -131,7 +134,9 @@ class Actor:
         await store.rooms.put(lease, room)
         return room
 
-    async def _handle(self, lease: Lease, before: Room, arrival: Arrival, ahead: Ahead) -> Room:
+    async def _handle(
+        self, lease: Lease, before: Room, arrival: Arrival, ahead: Ahead
+    ) -> tuple[Room, int]:
         event = arrival.event
         room = await self._with_state(before, apply(before, event), event)
         if isinstance(event, Message):
@@ -150,10 +155,10 @@ class Actor:
             watch = self._watch(lease, room, _puppet_of(decision), ahead, arrival)
             room = await self._performer.perform(lease, room, event, decision, watch)
         is_changed = room != before
-        await self._store.mailbox.finish(
+        doubts = await self._store.mailbox.finish(
             lease, arrival.seq, reason=decisions[0].reason, room=room if is_changed else None
         )
-        return room
+        return room, doubts
 
     def _watch(
         self,

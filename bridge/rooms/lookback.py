@@ -22,7 +22,9 @@ from bridge.ports import Homeserver
 from bridge.ports import Lookback as LookbackStore
 
 EVENTS: Final = 50
-"""Of a room. More would make Synapse fetch older ones from other servers."""
+"""Of a room, and as many more as wait there: what was dropped came before them. To ask for more
+would make Synapse fetch older ones from other servers."""
+_EVENTS_AT_MOST: Final = 500
 _AT_ONCE: Final = 8
 _PAUSE_S: Final = 1.0
 
@@ -83,12 +85,13 @@ class Lookback:
 
     async def _seen(self, lease: Lease, puppet: Puppet) -> Delivery:
         room_id = lease.room_id
+        limit = min(_EVENTS_AT_MOST, EVENTS + await self._store.waiting(lease))
         async with self._turnstile:
             try:
                 return await self._homeserver.look_back(
                     puppet,
                     room_id,
-                    limit=EVENTS,
+                    limit=limit,
                     now=self._clock.now(),
                     is_ours=self._cast.is_ours,
                 )

@@ -18,19 +18,20 @@ async def owning(database: Database, lease: Lease) -> AsyncGenerator[Connection]
         yield connection
 
 
-async def check_owned(database: Database, connection: Connection, lease: Lease) -> None:
-    """Lock the room's mailbox row for its owner. Raises LeaseLost."""
-    holds = await connection.fetchval(
+async def check_owned(database: Database, connection: Connection, lease: Lease) -> int:
+    """Lock the room's mailbox row for its owner; returns its doubts. Raises LeaseLost."""
+    doubts = await connection.fetchval(
         f"""
-        SELECT 1 FROM mailbox WHERE room_id = $1 AND epoch = $2 AND owner = $3
+        SELECT doubts FROM mailbox WHERE room_id = $1 AND epoch = $2 AND owner = $3
         {database.for_update}
         """,
         lease.room_id,
         lease.epoch,
         lease.worker_id,
     )
-    if holds is None:
+    if doubts is None:
         raise LeaseLost("Another worker owns the room now.")
+    return doubts
 
 
 async def lock_rooms(database: Database, connection: Connection, rooms: Iterable[str]) -> None:

@@ -74,6 +74,14 @@ class Lookback:
             )
         return found or 0
 
+    async def waiting(self, lease: Lease) -> int:
+        """How many events of the room are not handled yet."""
+        async with self._database.reading() as connection:
+            found = await connection.fetchval(
+                "SELECT COUNT(*) FROM inbox WHERE room_id = $1 AND state = 'new'", lease.room_id
+            )
+        return found or 0
+
     async def catch_up(
         self, lease: Lease, seen: Delivery, *, answered: Collection[EventId], doubts: int
     ) -> Sequence[EventId]:

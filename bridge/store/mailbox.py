@@ -21,7 +21,7 @@ from bridge.store.arriving import arrive, sort, store_events, store_malformed, t
 from bridge.store.codec import EVENTS, Uncodable
 from bridge.store.database import Connection, Database
 from bridge.store.erasure import at_the_door
-from bridge.store.fence import owning
+from bridge.store.fence import check_owned, owning
 from bridge.store.rooms import write_room
 
 # A transaction whose number follows the last one, or that begins anew, as Synapse does on SQLite.
@@ -157,13 +157,15 @@ class Mailbox:
             )
         return attempts or 0
 
-    async def finish(self, lease: Lease, seq: int, *, reason: str, room: Room | None) -> None:
+    async def finish(self, lease: Lease, seq: int, *, reason: str, room: Room | None) -> int:
         """The event is handled: one commit with the room's new state (None: the old one).
 
-        Raises LeaseLost. Its body is erased: room text lives in the history, which has a retention
+        Returns the room's doubts: above 0, it should look back before it goes on. Raises
+        LeaseLost. The event's body is erased: room text lives in the history, which has a retention
         of its own.
         """
-        async with owning(self._database, lease) as connection:
+        async with self._database.transaction() as connection:
+            doubts = await check_owned(self._database, connection, lease)
             await connection.execute(
                 """
                 UPDATE inbox SET state = 'done', body = '', reason = $3
@@ -176,6 +178,7 @@ class Mailbox:
             if room is not None:
                 await write_room(connection, room)
             await _forget_deaths(connection, lease)
+        return doubts
 
     async def set_aside(self, lease: Lease, seq: int, *, problem: str) -> None:
         """The event crashes us: keep it as poison and go on. Raises LeaseLost."""

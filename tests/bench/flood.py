@@ -7,21 +7,15 @@ import itertools
 import resource
 import time
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from typing import Any
 
-from bridge.app import assemble
-from bridge.clock import SystemClock
-from bridge.domain.access import Access, Rule
-from bridge.domain.cast import Cast
-from bridge.domain.persona import PuppetRecord
 from bridge.engine.scripted import ScriptedEngine
 from bridge.matrix.ingest import Ingest
 from bridge.matrix.simulated import SimulatedHomeserver
-from bridge.policy.view import House
-from bridge.store.store import Store, open_store
+from bridge.store.store import Store
 from tests.bench.figure import Figure, percentile
-from tests.rooms.conftest import ALICE, BOB, LUNA
+from tests.bench.pipeline import CLOCK, pipeline
+from tests.rooms.conftest import BOB, LUNA
 
 _QUIET_ROOMS = 10
 _PER_TRANSACTION = 100
@@ -32,42 +26,17 @@ async def figures(
     url: str, kind: str, rooms: int, events: int, seconds: float
 ) -> AsyncIterator[Figure]:
     """So many events in so many seconds, each tenth a question, spread over so many rooms."""
-    clock = SystemClock()
-    store = await open_store(url, clock)
-    cast, everyone = Cast((LUNA,)), Rule(allow=("*",))
-    access = Access(
-        own_server="home.example", invite=everyone, ask=everyone, max_invites_per_day=10**6,
-        max_rooms=10**6,
-    )  # fmt: skip
-    house = House(cast=cast, access=access, operator="bench")
-    homeserver = SimulatedHomeserver(clock=clock, cast=cast)
-    await store.puppets.put(
-        PuppetRecord(
-            puppet_id=LUNA.puppet_id, user_id=LUNA.user_id, device_id=LUNA.device_id,
-            display_name=LUNA.display_name, state="registered",
-        )
-    )  # fmt: skip
-    dispatcher = assemble(
-        store=store, homeserver=homeserver, engine=ScriptedEngine({}, clock), house=house,
-        clock=clock,
-    )  # fmt: skip
-    store.mailbox.on_delivery = dispatcher.wake
-    ingest = Ingest(hs_token="t", deliver=store.mailbox.deliver, clock=clock, is_ours=cast.is_ours)
-    running = asyncio.create_task(dispatcher.run())
-    await homeserver.attach(ingest.accept)
-    made = [await _room(homeserver) for _ in range(rooms + _QUIET_ROOMS)]
-    await _until_handled(store)
-    flooded, quiet = made[_QUIET_ROOMS:], made[:_QUIET_ROOMS]
-    waits: list[float] = []
-    asking = asyncio.create_task(_ask_quietly(ingest, homeserver, quiet, waits))
-    await _flood(ingest, flooded, events, seconds)
-    await _until_handled(store)
-    asking.cancel()
-    await asyncio.gather(asking, return_exceptions=True)
-    running.cancel()
-    with suppress(asyncio.CancelledError):
-        await running
-    await store.close()
+    async with pipeline(url, ScriptedEngine({}, CLOCK)) as bridge:
+        store, homeserver, ingest = bridge.store, bridge.homeserver, bridge.ingest
+        made = [await bridge.room() for _ in range(rooms + _QUIET_ROOMS)]
+        await _until_handled(store)
+        flooded, quiet = made[_QUIET_ROOMS:], made[:_QUIET_ROOMS]
+        waits: list[float] = []
+        asking = asyncio.create_task(_ask_quietly(ingest, homeserver, quiet, waits))
+        await _flood(ingest, flooded, events, seconds)
+        await _until_handled(store)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
     answered = sum(
         event["sender"] == LUNA.user_id and "m.relates_to" in event["content"]
         for room in flooded
@@ -82,12 +51,6 @@ async def figures(
         name=f"{where}: memory at most",
         value=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, unit="MB",
     )  # fmt: skip
-
-
-async def _room(homeserver: SimulatedHomeserver) -> Any:
-    room_id = await homeserver.create_room(ALICE)
-    await homeserver.invite(room_id, sender=ALICE, user_id=LUNA.user_id)
-    return room_id
 
 
 def _event(event_id: str, room_id: str, sender: str, text: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Figures of speed and size, a line of JSON each: {"name", "value", "unit", "baseline", "ratio"}.
 
-    python -m tests.bench.main [--quick] [ingest] [claim] [latency] [flood] [resume] [idle]
+    python -m tests.bench.main [--quick] [ingest] [claim] [latency] [flood] [handover]
+        [resume] [idle]
 
 Progress goes to stderr. A figure with a baseline is worth more than one without: both were measured
 in the same run on the same machine.
@@ -18,11 +19,11 @@ from pathlib import Path
 from typing import Final
 
 from bridge import log
-from tests.bench import claiming, flood, ingest, latency, process
+from tests.bench import claiming, flood, handover, ingest, latency, process
 from tests.bench.figure import Figure
 from tests.lab.postgres import Postgres
 
-PARTS: Final = ("ingest", "claim", "latency", "flood", "resume", "idle")
+PARTS: Final = ("ingest", "claim", "latency", "flood", "handover", "resume", "idle")
 
 
 async def figures(parts: tuple[str, ...], *, is_quick: bool = False) -> AsyncIterator[Figure]:
@@ -63,6 +64,8 @@ async def _on_database(part: str, url: str, kind: str, is_quick: bool) -> AsyncI
             found = claiming.figures(url, kind, 2_000 if is_quick else 50_000, 60)
         case "latency":
             found = latency.figures(url, kind, 3 if is_quick else 100)
+        case "handover" if kind == "postgres":
+            found = handover.figures(url, 2 if is_quick else 30)
         case _:
             return
     async for figure in found:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from bridge.domain.ids import EventId, RoomId
 from bridge.errors import Refused, TimedOut
-from tests.rooms.conftest import BOB, LUNA, World
+from bridge.rooms.lookback import EVENTS
+from tests.rooms.conftest import ALICE, BOB, LUNA, World
 
 
 async def forgetting(world: World, room_id: RoomId, *texts: str) -> list[EventId]:
@@ -69,6 +71,44 @@ async def test_a_doubt_that_arises_while_the_room_is_at_work_comes_before_its_ne
         if "m.relates_to" in content
     ]
     assert targets == [first, lost, last]
+
+
+async def test_what_was_lost_is_found_behind_all_that_waits(world: World) -> None:
+    room_id = await world.lounge()
+    world.engine.state = "slow"
+    await world.ask(room_id, "Luna, hello?")
+    [lost] = await forgetting(world, room_id, "Luna, who are you?")
+    assert world.dispatcher is not None
+    world.dispatcher.lookback.doubt()
+    await back(world)
+    for n in range(EVENTS + 10):
+        await world.homeserver.say(room_id, BOB, f"number {n}")
+    await world.pass_s(30)
+    assert len(world.said(room_id, lost)) == 1
+
+
+async def test_a_doubt_is_heeded_after_the_event_in_hand_not_after_all_that_wait(
+    world: World,
+) -> None:
+    room_id = await world.lounge()
+    world.engine.state = "slow"
+    for n in range(4):
+        await world.homeserver.say(room_id, ALICE, f"Luna, question {n}?")
+    await world.settle()
+    looks = 0
+    look_back = world.homeserver.look_back
+
+    async def counted(*args: Any, **options: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        return await look_back(*args, **options)
+
+    world.homeserver.look_back = counted  # type: ignore[method-assign]
+    assert world.dispatcher is not None
+    world.dispatcher.lookback.doubt()
+    await world.pass_s(12)
+    assert looks == 1
+    assert len(world.said(room_id)) == 2, "the disclosure and one answer"
 
 
 async def test_a_room_waits_for_the_homeserver_that_it_must_ask(world: World) -> None:

@@ -168,6 +168,17 @@ async def test_a_doubt_that_arose_during_a_look_stays(store: Store) -> None:
     assert await store.lookback.doubts(held) == 0
 
 
+async def test_finishing_an_event_tells_of_doubts(store: Store) -> None:
+    held = await held_with(store, "abc")
+    first, second, _ = await store.mailbox.take(held)
+    assert await store.mailbox.finish(held, first.seq, reason="x", room=None) == 0
+    async with store.database.transaction() as connection:
+        await connection.execute("UPDATE inbox SET received_at = $1", await connection.now())
+    await store.lookback.doubt()
+    assert await store.mailbox.finish(held, second.seq, reason="x", room=None) == 1
+    assert await store.lookback.waiting(held) == 1
+
+
 async def test_a_room_in_hand_is_due_again_when_a_doubt_arises(store: Store) -> None:
     held = await held_with(store, "a", "a")
     async with store.database.transaction() as connection:
