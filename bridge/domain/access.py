@@ -37,4 +37,7 @@ class Limits:
     max_reply_tokens: int = 400
     temperature: float = 0.8
     late_answer_ms: int = 20_000
+    burst_ms: int = 1_500
+    ai_messages: int = 4
+    """Of an exchange among puppets that a person opened."""
     context_days: int = 7

@@ -12,13 +12,15 @@ Sentence = str
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """Let this puppet reply to this message."""
+    """Let this puppet reply to this message. `hops` and `bounces_left` are the reply's own."""
 
     puppet_id: PuppetId
     cause_id: EventId
     asker: UserId
     reason: str
     thread_root: EventId | None = None
+    hops: int = 0
+    bounces_left: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,10 +137,14 @@ class Retract:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Silence:
-    """Nobody speaks. Recorded all the same: "why did nobody answer?" has an answer."""
+    """Nobody speaks. Recorded all the same: "why did nobody answer?" has an answer.
+
+    `asked` are puppets that will answer once its author has finished.
+    """
 
     cause_id: EventId
     reason: str
+    asked: tuple[PuppetId, ...] = ()
 
 
 Decision = (

@@ -12,7 +12,9 @@ EffectState = Literal["planned", "sent", "confirmed", "abandoned"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendText:
-    """A message. `text` is Markdown; `is_generated` is False for our own fixed sentences."""
+    """A message. `text` is Markdown; `is_generated` is False for our own fixed sentences; `reason`
+    is that of its turn. `hops` counts the AI messages in a row that led to it; `bounces_left`
+    is passed on where the message that it answers had one."""
 
     kind: Literal["send_text"] = "send_text"
     text: str
@@ -23,6 +25,8 @@ class SendText:
     mentions: tuple[UserId, ...] = ()
     model: str = ""
     hops: int = 0
+    bounces_left: int | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,7 +42,8 @@ class Message(_Envelope):
 
     `text` is the plain body without reply fallback. `pills` are users linked in the HTML outside of
     quotes and code, in order of appearance. `reply_to` is a real reply only: a thread's
-    fallback is dropped.
+    fallback is dropped. An AI's message may say how many AI messages in a row led to it (`hops`),
+    and how many may follow (`bounces_left`).
     """
 
     kind: Literal["message"] = "message"
@@ -53,6 +54,8 @@ class Message(_Envelope):
     reply_to: EventId | None = None
     thread_root: EventId | None = None
     is_ai_marked: bool = False
+    hops: int = 0
+    bounces_left: int | None = None
     txn_id: TxnId | None = None
 
 

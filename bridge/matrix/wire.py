@@ -42,6 +42,9 @@ _MAX_ID_CHARS: Final = 255
 _MAX_INT: Final = 2**53 - 1
 """The largest number of canonical JSON; old room versions let larger ones pass."""
 _MAX_DEPTH: Final = 50
+_MAX_HOPS: Final = 1000
+_BOUNCES: Final = "m.bounce_limit"
+"""How many more messages of programs may follow (what some bots put into theirs)."""
 _MAX_KEY_CHARS: Final = 100
 _UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
@@ -146,6 +149,8 @@ def _render_text(effect: SendText, txn_id: TxnId, puppet: Puppet) -> dict[str, o
             hops=effect.hops,
         ),
     }
+    if effect.bounces_left is not None:
+        content[_BOUNCES] = effect.bounces_left
     if relation := _relation(effect):
         content["m.relates_to"] = relation
     if html := to_html(text):
@@ -209,6 +214,8 @@ def _message(event: Json, content: Json, envelope: Any) -> Message | Edit | None
         reply_to=reply_to,
         thread_root=thread_root,
         is_ai_marked=isinstance(content.get(AI_KEY), dict),
+        hops=_count(_maybe_object(content.get(AI_KEY)).get("hops")) or 0,
+        bounces_left=_count(content.get(_BOUNCES)),
         txn_id=txn_id,
     )
 
@@ -359,6 +366,10 @@ def _maybe_id(value: object) -> EventId | None:
         return None
     is_clean = value.isprintable() or not _UNPRINTABLE.search(value)
     return EventId(value) if is_clean else None
+
+
+def _count(value: object) -> int | None:
+    return value if type(value) is int and 0 <= value <= _MAX_HOPS else None
 
 
 def _text(value: object) -> str:

@@ -19,8 +19,7 @@ def may_ask(access: Access, user_id: UserId, room_id: RoomId) -> bool:
 def is_denied(rule: Rule, user_id: UserId, room_id: RoomId) -> bool:
     """Shut out by name, not merely absent from those let in."""
     # A server is denied on all of its ports, as in the access lists of rooms.
-    servers = (server_of(user_id), _without_port(server_of(user_id)))
-    return any(_matches(glob, user_id, servers, room_id) for glob in rule.deny)
+    return matches(rule.deny, user_id, room_id)
 
 
 def _allows(rule: Rule, own_server: str, user_id: UserId, room_id: RoomId) -> bool:
@@ -46,3 +45,9 @@ def _matches(glob: str, user_id: UserId, servers: tuple[str, ...], room_id: Room
 
 def _without_port(server: str) -> str:
     return re.sub(r":\d+$", "", server)
+
+
+def matches(globs: tuple[str, ...], user_id: UserId, room_id: RoomId) -> bool:
+    """Does one of the globs name the user, its server or the room?"""
+    servers = (server_of(user_id), _without_port(server_of(user_id)))
+    return any(_matches(glob, user_id, servers, room_id) for glob in globs)

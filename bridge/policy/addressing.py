@@ -1,4 +1,4 @@
-"""Who a message is for: mention, name at the start, reply, DM."""
+"""Who a message is for: mention, name at the start or the end, reply, DM."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from bridge.domain.ids import PuppetId, UserId, localpart_of
 from bridge.domain.persona import Puppet
 from bridge.domain.room import Room
 from bridge.policy import reasons
+from bridge.policy.closing import called_last
 from bridge.policy.names import (
     Called,
     begins_with,
@@ -104,12 +105,15 @@ class _Call:
         self._found = {i: find_name(words, names) for i, names in self.names.items()}
         first = called_first(words, self.names)
         self._opening = {i for i, called in first.items() if not self._means_a_person(called, i)}
+        last = {} if self._opening else called_last(words, self.names)
+        self._closing = {i for i, called in last.items() if not self._means_a_person(called, i)}
 
     def reason(self, puppet: Puppet) -> str | None:
         """The plainest sign that the message is for this puppet."""
         if self._is_mentioned(puppet):
             return reasons.MENTIONED
-        if puppet.puppet_id in self._opening and not self._is_pill_beaten(puppet):
+        is_called = puppet.puppet_id in self._opening | self._closing
+        if is_called and not self._is_pill_beaten(puppet):
             return reasons.NAMED
         if self._is_replied_to(puppet) and not self._opens_with_another(puppet):
             return reasons.REPLIED_TO

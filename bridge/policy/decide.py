@@ -37,13 +37,19 @@ from bridge.policy import commands, reasons
 from bridge.policy.access import is_denied, may_ask
 from bridge.policy.addressing import WORDED, Addressed, Heard, listen, present
 from bridge.policy.arrival import leave_encrypted_room, on_membership, on_own_membership
+from bridge.policy.burst import asked_earlier, goes_on
 from bridge.policy.commands import Command
+from bridge.policy.filler import is_filler
+from bridge.policy.follow_up import followed_up
+from bridge.policy.machines import is_machine, why_machine_waits
 from bridge.policy.saying import reply
 from bridge.policy.stopping import stopped_by_reaction, stopped_by_words
 from bridge.policy.view import View
 
 SEEN: Final = "🤫"
 """The reaction to a stop."""
+_PLAIN: Final = frozenset({reasons.MENTIONED, reasons.NAMED})
+"""Signs so plain that even "lol" is answered."""
 
 
 def decide(view: View, event: RoomEvent, now: int) -> tuple[Decision, ...]:
@@ -123,7 +129,7 @@ def _why_context_only(view: View, message: Message, heard: Heard, now: int) -> s
     """Old messages, and what other programs say or are told, are context and no questions."""
     if _is_late(view, message, now):
         return reasons.LATE
-    if message.is_ai_marked and not _asking(message, heard):
+    if is_machine(view, message) and not _asking(view, message, heard):
         return reasons.FOREIGN_AI
     if commands.is_for_another_program(view, heard):
         return reasons.FOREIGN_COMMAND
@@ -139,36 +145,73 @@ def _on_command(view: View, message: Message, command: Command) -> tuple[Decisio
 
 def _on_question(view: View, message: Message, heard: Heard, now: int) -> tuple[Decision, ...]:
     """Who is addressed answers, as itself, in the order named. (Speaking unasked belongs here.)"""
-    asked = _asking(message, heard)
+    asked = _asked(view, message, heard)
     if not asked:
-        is_else = heard.is_for_somebody_else
-        reason = reasons.SOMEBODY_ELSE_ADDRESSED if is_else else reasons.NOT_ADDRESSED
-        return _silence(message, reason)
+        return _silence(message, _why_not_asked(heard))
     if not may_ask(view.house.access, message.sender, message.room_id):
         return _silence(message, reasons.NOT_ALLOWED_TO_ASK)
+    if is_machine(view, message) and (reason := why_machine_waits(view, message, asked)):
+        return _silence(message, reason)
     characters = tuple(a for a in asked if a.puppet.role == "persona")
     if not characters:
         bridge = asked[0].puppet
         return (reply(view, message, bridge, "bridge_help", reasons.BRIDGE_SPOKEN_TO),)
-    awake = (a for a in characters if not view.room.is_muted(a.puppet.puppet_id, now))
-    answers = tuple(_answer(message, addressed) for addressed in awake)
-    return answers or _silence(message, reasons.MUTED)
+    awake = [a for a in characters if not view.room.is_muted(a.puppet.puppet_id, now)]
+    if not awake:
+        return _silence(message, reasons.MUTED)
+    if goes_on(view, message):
+        asked_so_far = tuple(a.puppet.puppet_id for a in awake)
+        return (Silence(cause_id=message.event_id, reason=reasons.BURST, asked=asked_so_far),)
+    return tuple(_answer(view, message, addressed) for addressed in awake)
 
 
-def _asking(message: Message, heard: Heard) -> tuple[Addressed, ...]:
-    """Whom the message asks. Another AI asks only those whom it mentions."""
-    if not message.is_ai_marked:
+def _asked(view: View, message: Message, heard: Heard) -> tuple[Addressed, ...]:
+    """Whom the message asks, by itself or as the end of what its author began."""
+    by_itself = _asking(view, message, heard)
+    earlier = {
+        puppet.puppet_id: Addressed(puppet=puppet, reason=reasons.NAMED)
+        for puppet_id in asked_earlier(view, message)
+        if (puppet := view.house.cast.by_id(puppet_id)) and puppet in present(view)
+    }
+    own = {addressed.puppet.puppet_id: addressed for addressed in by_itself}
+    return tuple((earlier | own).values())
+
+
+def _asking(view: View, message: Message, heard: Heard) -> tuple[Addressed, ...]:
+    """Whom the message asks by itself. A machine asks only those whom it mentions."""
+    if is_machine(view, message):
+        return tuple(a for a in heard.addressed if a.reason == reasons.MENTIONED)
+    if _is_mere_filler(message, heard):
+        return tuple(a for a in heard.addressed if a.reason in _PLAIN)
+    if heard.addressed or heard.is_for_somebody_else or message.reply_to is not None:
         return heard.addressed
-    return tuple(a for a in heard.addressed if a.reason == reasons.MENTIONED)
+    puppet = followed_up(view, message, heard.words)
+    return (Addressed(puppet=puppet, reason=reasons.FOLLOW_UP),) if puppet else ()
 
 
-def _answer(message: Message, addressed: Addressed) -> Answer:
+def _is_mere_filler(message: Message, heard: Heard) -> bool:
+    is_sticker = message.content_kind == "other"
+    return is_sticker or (message.content_kind in WORDED and is_filler(heard.remainder))
+
+
+def _why_not_asked(heard: Heard) -> str:
+    if heard.is_for_somebody_else:
+        return reasons.SOMEBODY_ELSE_ADDRESSED
+    if heard.addressed or is_filler(heard.words):
+        return reasons.FILLER
+    return reasons.TALKED_ABOUT if heard.named else reasons.NOT_ADDRESSED
+
+
+def _answer(view: View, message: Message, addressed: Addressed) -> Answer:
+    left = message.bounces_left
     return Answer(
         puppet_id=addressed.puppet.puppet_id,
         cause_id=message.event_id,
         asker=message.sender,
         reason=addressed.reason,
         thread_root=message.thread_root,
+        hops=message.hops + 1 if is_machine(view, message) else 0,
+        bounces_left=None if left is None else max(0, left - 1),
     )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from bridge.domain.cast import Cast
-from bridge.domain.decision import Acknowledge, Decision, ForgetPerson, Mute, Say
+from bridge.domain.decision import Acknowledge, Answer, Decision, ForgetPerson, Mute, Say, Silence
 from bridge.domain.events import Message, MessageKind
 from bridge.domain.history import Said
+from bridge.domain.ids import PuppetId
 from bridge.domain.room import Room
 
 _DESCRIPTIONS: Final[dict[MessageKind, str]] = {
@@ -35,5 +36,19 @@ def said_of(message: Message, room: Room, cast: Cast, decisions: tuple[Decision,
         thread_root=message.thread_root,
         is_ours=cast.is_ours(message.sender),
         is_ai=message.is_ai_marked,
+        is_notice=message.content_kind == "notice",
         is_context=not is_order,
+        reason=decisions[0].reason,
+        asked=tuple(puppet_id for d in decisions for puppet_id in _asked(d)),
+        hops=message.hops,
     )
+
+
+def _asked(decision: Decision) -> tuple[PuppetId, ...]:
+    match decision:
+        case Answer():
+            return (decision.puppet_id,)
+        case Silence():
+            return decision.asked
+        case _:
+            return ()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from bridge.domain.access import Access, Limits
 from bridge.domain.cast import Cast
+from bridge.domain.events import Message
 from bridge.domain.history import Said
 from bridge.domain.ids import EventId
 from bridge.domain.room import Room
@@ -25,20 +26,25 @@ class House:
     command_prefix: str = "!ai"
     language: str = "en"
     admins: tuple[str, ...] = ()
+    bots: tuple[str, ...] = ()
+    """Globs of users and servers that the operator knows to be programs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """`room` is the room after the event was applied, `before` the room before it.
 
-    `said` holds the stored messages that the event refers to (reply, reaction, edit, redaction and
-    thread targets), as far as we know them. `rooms_joined` and `invites_today` (of the inviter) are
-    only meaningful for an invite.
+    `recent` are the room's last messages before the event, the oldest first; `later` the messages
+    that have come since. `said` holds the stored messages that the event refers to (reply,
+    reaction, edit, redaction and thread targets), as far as we know them. `rooms_joined` and
+    `invites_today` (of the inviter) are only meaningful for an invite.
     """
 
     house: House
     room: Room
     before: Room
+    recent: tuple[Said, ...] = ()
+    later: tuple[Message, ...] = ()
     said: Mapping[EventId, Said] = field(default_factory=dict[EventId, Said])
     rooms_joined: int = 0
     invites_today: int = 0

@@ -7,7 +7,7 @@ from typing import Final
 
 from bridge import log, metrics
 from bridge.clock import Clock, within
-from bridge.domain.decision import Amend, Decision, Forget, Silence
+from bridge.domain.decision import Amend, Answer, Decision, Forget, Silence
 from bridge.domain.events import Edit, Membership, Message, Reaction, Redaction, RoomEvent
 from bridge.domain.history import Said
 from bridge.domain.ids import EventId, PuppetId, UserId
@@ -32,6 +32,9 @@ MAX_DEATHS: Final = 20
 STEP_LIMIT_S: Final = 1800.0
 """What takes longer hangs by a mistake of ours: replies and waits for rate limits have limits."""
 _DAY_MS: Final = 86_400_000
+_RECENT: Final = 50
+_AHEAD: Final = 20
+"""Messages before an event, and behind it, that a decision may look at."""
 
 
 class Actor:
@@ -142,12 +145,16 @@ class Actor:
         if isinstance(event, Message):
             # What is spoken in the room is what our own sentences are said in.
             room = replace(room, language=language.guess(event.text) or room.language)
-        view = await self._view(before, room, event)
+        view = await self._view(lease, before, room, arrival)
         decisions = decide(view, event, self._clock.now())
+        if isinstance(event, Message) and any(isinstance(d, Answer) for d in decisions):
+            await self._performer.announce(room, decisions)
+            if await self._pause(event):
+                view = replace(view, later=await self._later(lease, arrival))
+                decisions = decide(view, event, self._clock.now())
         if isinstance(event, Message) and self._is_present(room):
             said = said_of(event, room, self._house.cast, decisions)
             await self._store.history.add(lease, said)
-        await self._performer.announce(room, decisions)
         for decision in decisions:
             kind = type(decision).__name__.lower()
             metrics.DECISIONS.labels(decision=kind, reason=decision.reason).inc()
@@ -226,8 +233,28 @@ class Actor:
             return replace(room, is_encrypted=None)
         return refreshed(room, state)
 
-    async def _view(self, before: Room, room: Room, event: RoomEvent) -> View:
+    async def _pause(self, message: Message) -> bool:
+        """Let its author go on; returns whether there was anything to wait for."""
+        left_ms = message.received_at + self._house.limits.burst_ms - self._clock.now()
+        if left_ms > 0:
+            await self._clock.sleep(left_ms / 1000)
+        return left_ms > 0
+
+    async def _later(self, lease: Lease, arrival: Arrival) -> tuple[Message, ...]:
+        """The messages that wait behind this one."""
+        waiting = await self._store.mailbox.take(lease, _AHEAD, after_seq=arrival.seq)
+        return tuple(each.event for each in waiting if isinstance(each.event, Message))
+
+    async def _view(self, lease: Lease, before: Room, room: Room, arrival: Arrival) -> View:
+        event = arrival.event
         view = View(house=self._house, room=room, before=before, said=await self._referred(event))
+        if isinstance(event, Message) and self._is_present(room):
+            recent = await self._store.history.recent(room.room_id, from_seq=0, limit=_RECENT)
+            return replace(
+                view,
+                recent=tuple(said for said in recent if said.event_id != event.event_id),
+                later=await self._later(lease, arrival),
+            )
         if isinstance(event, Membership) and event.membership == "invite":
             since = self._clock.now() - _DAY_MS
             inviter = UserId(event.sender)

@@ -62,8 +62,8 @@ class Performer:
         self._log = log.get("rooms.perform")
 
     async def announce(self, room: Room, decisions: Sequence[Decision]) -> None:
-        """Show at once that those will answer whose turn comes after another's."""
-        for decision in [d for d in decisions if isinstance(d, Answer)][1:]:
+        """Show at once who will answer, though its author may go on and others come first."""
+        for decision in [d for d in decisions if isinstance(d, Answer)]:
             with suppress(HomeserverError):
                 puppet = self._puppet(decision.puppet_id)
                 await self._homeserver.type(puppet, room.room_id, is_typing=True)

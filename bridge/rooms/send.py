@@ -124,6 +124,9 @@ class Sender:
             is_ours=True,
             is_ai=True,
             is_context=row.effect.is_generated,
+            is_notice=row.effect.is_notice,
+            reason=row.effect.reason,
+            hops=row.effect.hops,
         )
 
 

@@ -262,6 +262,9 @@ class Speaker:
             is_generated=True,
             thread_root=answer.thread_root,
             model=model or self._engine.label,
+            hops=answer.hops,
+            bounces_left=answer.bounces_left,
+            reason=answer.reason,
         )
         first, *rest = split(text, PART_BYTES)
         return [

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bridge.domain.history import Said
-from bridge.domain.ids import EventId, RoomId
+from bridge.domain.ids import EventId, PuppetId, RoomId
 from bridge.domain.lease import Lease
 from bridge.store.database import Connection, Database, Row
 from bridge.store.erasure import amend, newest_edit, redact, strike
 from bridge.store.fence import owning
 
 _COLUMNS = """seq, event_id, room_id, sender, sender_name, text, sent_at, reply_to, thread_root,
-    is_ours, is_ai, is_context"""
+    is_ours, is_ai, is_notice, is_context, reason, asked, hops"""
 
 
 class History:
@@ -96,10 +96,11 @@ async def append(connection: Connection, said: Said) -> None:
     await connection.execute(
         """
         INSERT INTO message (event_id, room_id, sender, sender_name, text, sent_at, stored_at,
-            reply_to, thread_root, is_ours, is_ai, is_context)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+            reply_to, thread_root, is_ours, is_ai, is_context, is_notice, reason, asked, hops)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
         ON CONFLICT (event_id) DO UPDATE SET room_id = $2, sender = $3, sent_at = $6,
             reply_to = $8, thread_root = $9, is_ours = $10, is_ai = $11, is_context = $12,
+            is_notice = $13, reason = $14, asked = $15, hops = $16,
             text = CASE WHEN message.room_id = $2 THEN '' ELSE $5 END,
             sender_name = CASE WHEN message.room_id = $2 THEN '' ELSE $4 END,
             redacted_at = CASE WHEN message.room_id = $2 THEN message.redacted_at END
@@ -117,6 +118,10 @@ async def append(connection: Connection, said: Said) -> None:
         said.is_ours,
         said.is_ai,
         said.is_context,
+        said.is_notice,
+        said.reason,
+        " ".join(said.asked),
+        said.hops,
     )
 
 
@@ -145,5 +150,9 @@ def _said(row: Row) -> Said:
         thread_root=row["thread_root"],
         is_ours=bool(row["is_ours"]),
         is_ai=bool(row["is_ai"]),
+        is_notice=bool(row["is_notice"]),
         is_context=bool(row["is_context"]),
+        reason=row["reason"],
+        asked=tuple(PuppetId(name) for name in row["asked"].split()),
+        hops=row["hops"],
     )

@@ -205,9 +205,23 @@ async def upgrade_v2(connection: Connection, _: Database) -> None:
         await connection.execute(statement)
 
 
+_CHANGES_V3: Final = """
+ALTER TABLE mailbox ADD COLUMN doubts BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE message ADD COLUMN is_notice BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE message ADD COLUMN reason TEXT NOT NULL DEFAULT '';
+ALTER TABLE message ADD COLUMN asked TEXT NOT NULL DEFAULT '';
+ALTER TABLE message ADD COLUMN hops BIGINT NOT NULL DEFAULT 0
+"""
+
+
 async def upgrade_v3(connection: Connection, _: Database) -> None:
-    """`mailbox.doubts`: above 0 the room may hold events that the homeserver never gave us."""
-    await connection.execute("ALTER TABLE mailbox ADD COLUMN doubts BIGINT NOT NULL DEFAULT 0")
+    """Looking back, and what decisions need to know of the messages before.
+
+    `mailbox.doubts`: above 0 the room may hold events that the homeserver never gave us.
+    `message.asked`: names of the puppets that a message asked, with spaces between.
+    """
+    for statement in _CHANGES_V3.split(";"):
+        await connection.execute(statement)
 
 
 UPGRADES: Final[tuple[Upgrade, ...]] = (

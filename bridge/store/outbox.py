@@ -176,6 +176,9 @@ def _said(echo: Echo, effect: SendText, sender_name: str, now: int) -> Said:
         is_ours=True,
         is_ai=True,
         is_context=effect.is_generated,
+        is_notice=effect.is_notice,
+        reason=effect.reason,
+        hops=effect.hops,
     )
 
 

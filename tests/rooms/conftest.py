@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from bridge.app import assemble
 from bridge.clock import FakeClock
-from bridge.domain.access import Access, Rule
+from bridge.domain.access import Access, Limits, Rule
 from bridge.domain.cast import Cast
 from bridge.domain.ids import DeviceId, EventId, PuppetId, RoomId, UserId
 from bridge.domain.persona import Persona, Puppet, PuppetRecord
@@ -61,6 +61,7 @@ class World:
         self.house = House(
             cast=cast,
             access=Access(own_server="home.example", invite=everyone, ask=everyone),
+            limits=Limits(burst_ms=0),
             operator="tests",
         )
         self.homeserver = SimulatedHomeserver(clock=clock, cast=cast)
