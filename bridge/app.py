@@ -29,11 +29,14 @@ from bridge.ports import Store as StorePort
 from bridge.registration import Registration, load_registration
 from bridge.rooms.actor import Actor
 from bridge.rooms.dispatcher import Dispatcher
+from bridge.rooms.gate import Gate
 from bridge.rooms.heart import Heart
 from bridge.rooms.lookback import Lookback
 from bridge.rooms.perform import Performer
+from bridge.rooms.quiet import Quiet
 from bridge.rooms.send import Sender
 from bridge.rooms.speak import Speaker
+from bridge.rooms.watcher import Watcher
 from bridge.settings import HttpSettings, Settings
 from bridge.store.inspect import figures
 from bridge.store.invariants import NAMES, broken
@@ -83,12 +86,23 @@ def assemble(
         store=store, homeserver=homeserver, speaker=speaker, house=house, clock=clock
     )
     lookback = Lookback(store=store.lookback, homeserver=homeserver, cast=house.cast, clock=clock)
+    watcher = Watcher(store=store, house=house)
+    quiet = Quiet(
+        store=store,
+        performer=performer,
+        gate=Gate(engine=engine, clock=clock),
+        watcher=watcher,
+        house=house,
+        clock=clock,
+    )
     actor = Actor(
         store=store,
         homeserver=homeserver,
         performer=performer,
         sender=sender,
         lookback=lookback,
+        watcher=watcher,
+        quiet=quiet,
         house=house,
         clock=clock,
     )

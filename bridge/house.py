@@ -68,4 +68,7 @@ def build_house(settings: Settings, cast: Cast) -> House:
         command_prefix=settings.rooms.command_prefix,
         language=settings.rooms.language,
         admins=settings.admins,
+        bots=settings.bots,
+        max_level=settings.rooms.max_level,
+        ai_share=settings.rooms.ai_share,
     )

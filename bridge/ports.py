@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from bridge.domain.effect import Effect, Planned
@@ -30,6 +30,13 @@ class Engine(Protocol):
 
         `affinity` (the room) keeps a room on one server. Closing the iterator cancels.
         Raises EngineError; after the first delta only EngineBroken or EngineTimeout.
+        """
+        ...
+
+    async def choose(self, prompt: Prompt, *, affinity: str) -> Mapping[str, float]:
+        """How likely each letter of `prompt.scene.choices` is the model's answer: at most 1 in all.
+
+        Raises EngineError. An engine that cannot choose says {}.
         """
         ...
 
@@ -104,6 +111,10 @@ class Mailbox(Protocol):
 
         Returns the room's doubts: above 0, it should look back. Raises LeaseLost.
         """
+        ...
+
+    async def note(self, lease: Lease, event_id: EventId, reason: str) -> None:
+        """Something was decided later about an event that had been handled. Raises LeaseLost."""
         ...
 
     async def set_aside(self, lease: Lease, seq: int, *, problem: str) -> None:
@@ -267,6 +278,14 @@ class People(Protocol):
 
         May be done early and again: the counts are those of all times together. Raises LeaseLost.
         """
+        ...
+
+    async def opted_out(self, people: Collection[UserId]) -> frozenset[UserId]:
+        """Those of them whose words no model is shown."""
+        ...
+
+    async def opt(self, lease: Lease, person: UserId, *, out: bool) -> None:
+        """From now on leave a person's words out, or show them again. Raises LeaseLost."""
         ...
 
 

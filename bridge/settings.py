@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from bridge.domain.access import Access, Limits, Rule
+from bridge.domain.persona import Talkativeness
 
 _SERVER_NAME: Final = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 _USER_ID: Final = re.compile(r"@[^:\s]+:\S+")
@@ -167,6 +168,10 @@ class RoomSettings(Section):
     language: Annotated[str, AfterValidator(_language)] = "en"
     command_prefix: str = Field(default="!ai", min_length=1, max_length=16)
     window_messages: int = Field(default=60, ge=4, le=1000)
+    burst_pause_s: float = Field(default=1.5, ge=0, le=10)
+    ai_exchange_messages: int = Field(default=4, ge=1, le=20)
+    max_level: Talkativeness = "chatty"
+    ai_share: float = Field(default=0.3, ge=0, le=1)
 
 
 class OperatorSettings(Section):
@@ -201,6 +206,7 @@ class Settings(Section):
     rooms: RoomSettings = RoomSettings()
     operator: OperatorSettings = OperatorSettings()
     admins: tuple[Annotated[str, AfterValidator(_user_id)], ...] = ()
+    bots: Globs = ()
     retention: RetentionSettings = RetentionSettings()
     http: HttpSettings = HttpSettings()
     log: LogSettings = LogSettings()
@@ -218,6 +224,8 @@ class Settings(Section):
     def limits(self) -> Limits:
         return Limits(
             answer_age_ms=self.rooms.answer_age_limit_s * 1000,
+            burst_ms=round(self.rooms.burst_pause_s * 1000),
+            ai_messages=self.rooms.ai_exchange_messages,
             window_messages=self.rooms.window_messages,
             prompt_tokens=self.engine.prompt_tokens(),
             max_reply_tokens=self.engine.max_reply_tokens,

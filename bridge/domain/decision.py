@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bridge.domain.ids import EventId, PuppetId, UserId
+from bridge.domain.room_settings import Exchange
 
 Sentence = str
 """Key of a sentence in `bridge.policy.wording`."""
@@ -12,7 +13,10 @@ Sentence = str
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """Let this puppet reply to this message. `hops` and `bounces_left` are the reply's own."""
+    """Let this puppet reply to this message. `hops` and `bounces_left` are the reply's own.
+
+    `is_unasked`: nobody asked it, so it is a notice, and gives way to whoever speaks meanwhile.
+    """
 
     puppet_id: PuppetId
     cause_id: EventId
@@ -21,6 +25,30 @@ class Answer:
     thread_root: EventId | None = None
     hops: int = 0
     bounces_left: int | None = None
+    is_unasked: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consider:
+    """Ask the model who of these, if anybody, should say something about this message now.
+
+    `score` is what led to it, in the parts that it was made of (for people who ask why).
+    """
+
+    cause_id: EventId
+    puppets: tuple[PuppetId, ...]
+    reason: str
+    score: tuple[tuple[str, float], ...] = ()
+    thread_root: EventId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Open:
+    """A person lets these puppets talk among themselves for a while."""
+
+    cause_id: EventId
+    exchange: Exchange
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +177,8 @@ class Silence:
 
 Decision = (
     Answer
+    | Consider
+    | Open
     | Say
     | Acknowledge
     | Join

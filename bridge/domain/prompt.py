@@ -20,6 +20,8 @@ class Scene:
     question: str = ""
     cause_id: str = ""
     language: str = ""
+    choices: tuple[tuple[str, str], ...] = ()
+    """Letters to choose from, with the puppet or the emoji that each stands for ("": nobody)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Final
@@ -64,6 +64,10 @@ class DemoEngine:
             await self._clock.sleep(WORD_DELAY_S)
             yield TextDelta(text=piece)
         yield Finished(reply_tokens=len(pieces))
+
+    async def choose(self, prompt: Prompt, *, affinity: str) -> Mapping[str, float]:
+        """Rules cannot tell whether somebody is welcome."""
+        return {}
 
     async def close(self) -> None:
         return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import Final, cast
@@ -19,6 +19,7 @@ import aiohttp
 from bridge import log
 from bridge.domain.prompt import Delta, Finished, Prompt, TextDelta
 from bridge.engine.address import ollama_host
+from bridge.engine.choosing import chances_of, chosen_of, with_logprobs, with_schema
 from bridge.engine.models import chat_models, choose_model
 from bridge.engine.ndjson import Lines
 from bridge.engine.thoughts import ThoughtFilter
@@ -89,6 +90,7 @@ class OllamaEngine:
         self._session: aiohttp.ClientSession | None = None
         self._refuses_think: set[str] = set()
         self._starts_in_thought: set[str] = set()
+        self._tells_no_logprobs: set[str] = set()
         self._log = log.get("engine.ollama")
 
     @property
@@ -142,6 +144,42 @@ class OllamaEngine:
             except ModelMissing:
                 self._chosen = ""
                 raise
+
+    async def choose(self, prompt: Prompt, *, affinity: str) -> Mapping[str, float]:
+        """See `ports.Engine`. A server that tells no log-probabilities answers in JSON instead."""
+        model = prompt.model or self._model or await self._choose()
+        letters = [letter for letter, _ in prompt.scene.choices]
+        body = self.to_wire(prompt, model=model)
+        if model not in self._tells_no_logprobs:
+            chances = chances_of(await self._ask(with_logprobs(body), prompt, model), letters)
+            if chances is not None:
+                return chances
+            self._tells_no_logprobs.add(model)
+        return chosen_of(await self._ask(with_schema(body, letters), prompt, model), letters)
+
+    async def _ask(
+        self, body: dict[str, object], prompt: Prompt, model: str
+    ) -> Mapping[str, object]:
+        """One call whose whole answer comes at once."""
+        with self._translated():
+            async with asyncio.timeout(self._first_token_timeout_s):
+                response = await self._client().post(
+                    f"{self._url}/api/chat", json=body, allow_redirects=False
+                )
+        try:
+            if response.status != 200:
+                error = await self._refusal(response, prompt, model, can_retry="think" in body)
+                if not isinstance(error, _ThinkingRefused):
+                    raise error
+                self._refuses_think.add(model)
+                body = {key: value for key, value in body.items() if key != "think"}
+                return await self._ask(body, prompt, model)
+            with self._translated(has_begun=True):
+                async with asyncio.timeout(self._first_token_timeout_s):
+                    raw = await response.read()
+        finally:
+            response.close()
+        return _object_of(raw)
 
     async def _choose(self) -> str:
         if not self._chosen:
@@ -326,12 +364,17 @@ def _error_text(error: object) -> str:
 
 def _problem_of(raw: bytes) -> str:
     """The error in the body of a refused call, or "" when it holds none that we know."""
+    error = _object_of(raw).get("error")
+    return _error_text(error) if error else ""
+
+
+def _object_of(raw: bytes) -> Mapping[str, object]:
+    """What is no object says nothing."""
     try:
         value = cast("object", json.loads(raw))
     except (ValueError, RecursionError):
-        return ""
-    error = cast("dict[str, object]", value).get("error") if isinstance(value, dict) else None
-    return _error_text(error) if error else ""
+        return {}
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
 
 
 def _withhold(problem: str, prompt: Prompt) -> str:

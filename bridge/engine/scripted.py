@@ -30,8 +30,17 @@ class ScriptedEngine:
     `prompts` holds everything that was asked, `calls` counts it, failures included.
     """
 
-    def __init__(self, says: Mapping[str, Sequence[str]], clock: Clock) -> None:
+    def __init__(
+        self,
+        says: Mapping[str, Sequence[str]],
+        clock: Clock,
+        gate: Mapping[str, float] | None = None,
+    ) -> None:
+        """`gate`: what it says when asked who should speak; what is missing goes to nobody."""
         self._says = says
+        self._gate = gate or {}
+        self.chosen = 0
+        """How often it was asked to choose."""
         self._clock = clock
         self._spoken: Counter[PuppetId] = Counter()
         self.state: EngineState = "up"
@@ -61,6 +70,14 @@ class ScriptedEngine:
             prompt_tokens=len(prompt.system.split()) + len(prompt.user.split()),
             reply_tokens=len(text.split()),
         )
+
+    async def choose(self, prompt: Prompt, *, affinity: str) -> Mapping[str, float]:
+        self.chosen += 1
+        if self.state == "down":
+            raise EngineUnreachable("The scripted engine is down.")
+        if self.state == "slow":
+            await self._clock.sleep(SLOW_S)
+        return {letter: self._gate.get(what, 0.0) for letter, what in prompt.scene.choices}
 
     async def close(self) -> None:
         return None

@@ -19,6 +19,7 @@ from bridge.domain.persona import Persona, Puppet
 from bridge.domain.prompt import Prompt, Scene
 from bridge.domain.room import Room
 from bridge.policy import language
+from bridge.policy.gate import Choice
 from bridge.policy.names import fold
 from bridge.policy.opening import without_call
 from bridge.policy.trust import TURN_MARK, strip_invisible
@@ -135,6 +136,44 @@ def build_prompt(
             language=spoken or room.language or house.language,
         ),
     )
+
+
+def build_question(
+    *, house: House, room: Room, said: Sequence[Said], options: Sequence[Choice]
+) -> Prompt:
+    """Ask the engine which of the options it is: one letter. The transcript is that of replies."""
+    puppets = [p for o in options if o.puppet_id and (p := house.cast.by_id(o.puppet_id))]
+    cards = _Cards.of(house.cast, room, puppets[0])
+    system = "\n\n".join((_header(room), RULES, "The AI characters here:\n" + cards.roster))
+    budget = house.limits.prompt_tokens - _FRAME_TOKENS - estimate_tokens(system) - _TURN_TOKENS
+    lines = _transcript(said, house.cast, max(budget, _LEAST_TOKENS))
+    transcript = "".join(f"{line.text}\n" for line in lines)
+    listed = "; ".join(f"{option.letter} = {_meaning(option, house.cast)}" for option in options)
+    tail = (
+        f"{TURN_MARK}\nShould one of the AI characters say something now, unasked? Only where "
+        f"it is welcome and of use to the people here; when in doubt, nobody. {listed}. "
+        "Answer with one letter."
+    )
+    return Prompt(
+        system=system,
+        user=f"{transcript}\n{tail}",
+        model=puppets[0].persona.model,
+        max_tokens=1,
+        temperature=0.0,
+        scene=Scene(
+            puppet_id=puppets[0].puppet_id,
+            speaker="",
+            cause_id=said[-1].event_id if said else "",
+            choices=tuple((o.letter, o.puppet_id or o.reaction) for o in options),
+        ),
+    )
+
+
+def _meaning(option: Choice, cast: Cast) -> str:
+    puppet = cast.by_id(option.puppet_id) if option.puppet_id else None
+    if puppet is not None:
+        return puppet.persona.name
+    return f"only the reaction {option.reaction}" if option.reaction else "nobody"
 
 
 def _names(cast: Cast) -> dict[PuppetId, tuple[str, ...]]:

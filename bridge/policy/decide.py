@@ -16,6 +16,7 @@ from bridge.domain.decision import (
     Forget,
     ForgetPerson,
     Mute,
+    Open,
     Retract,
     Say,
     Silence,
@@ -32,6 +33,7 @@ from bridge.domain.events import (
     StateChange,
 )
 from bridge.domain.ids import EventId, PuppetId, server_of
+from bridge.domain.persona import Puppet
 from bridge.domain.room import Room
 from bridge.policy import commands, reasons
 from bridge.policy.access import is_denied, may_ask
@@ -39,8 +41,10 @@ from bridge.policy.addressing import WORDED, Addressed, Heard, listen, present
 from bridge.policy.arrival import leave_encrypted_room, on_membership, on_own_membership
 from bridge.policy.burst import asked_earlier, goes_on
 from bridge.policy.commands import Command
+from bridge.policy.exchange import opened
 from bridge.policy.filler import is_filler
 from bridge.policy.follow_up import followed_up
+from bridge.policy.levels import is_active, speakers
 from bridge.policy.machines import is_machine, why_machine_waits
 from bridge.policy.saying import reply
 from bridge.policy.stopping import stopped_by_reaction, stopped_by_words
@@ -61,7 +65,7 @@ def decide(view: View, event: RoomEvent, now: int) -> tuple[Decision, ...]:
     unwritten = tuple(
         replace(d, proof=None) if isinstance(d, ForgetPerson) else d
         for d in decisions
-        if not isinstance(d, Answer | Say | Acknowledge)
+        if not isinstance(d, Answer | Say | Acknowledge | Open)
     )
     return unwritten or _silence(event, _why_unwritable(view.room))
 
@@ -156,13 +160,18 @@ def _on_question(view: View, message: Message, heard: Heard, now: int) -> tuple[
     if not characters:
         bridge = asked[0].puppet
         return (reply(view, message, bridge, "bridge_help", reasons.BRIDGE_SPOKEN_TO),)
-    awake = [a for a in characters if not view.room.is_muted(a.puppet.puppet_id, now)]
+    able = speakers(view, now)
+    awake = [a for a in characters if a.puppet in able]
     if not awake:
-        return _silence(message, reasons.MUTED)
+        return _silence(message, _why_unable(view, characters[0].puppet, now))
     if goes_on(view, message):
         asked_so_far = tuple(a.puppet.puppet_id for a in awake)
         return (Silence(cause_id=message.event_id, reason=reasons.BURST, asked=asked_so_far),)
-    return tuple(_answer(view, message, addressed) for addressed in awake)
+    answers = tuple(_answer(view, message, addressed) for addressed in awake)
+    exchange = opened(message, heard, [a.puppet for a in awake])
+    if exchange is None or is_machine(view, message):
+        return answers
+    return (*answers, Open(cause_id=message.event_id, exchange=exchange, reason=reasons.EXCHANGE))
 
 
 def _asked(view: View, message: Message, heard: Heard) -> tuple[Addressed, ...]:
@@ -200,6 +209,12 @@ def _why_not_asked(heard: Heard) -> str:
     if heard.addressed or is_filler(heard.words):
         return reasons.FILLER
     return reasons.TALKED_ABOUT if heard.named else reasons.NOT_ADDRESSED
+
+
+def _why_unable(view: View, puppet: Puppet, now: int) -> str:
+    if view.room.is_muted(puppet.puppet_id, now):
+        return reasons.MUTED
+    return reasons.SILENT_LEVEL if is_active(view, puppet) else reasons.INACTIVE
 
 
 def _answer(view: View, message: Message, addressed: Addressed) -> Answer:

@@ -11,6 +11,12 @@ REPLIED_TO: Final = "replied_to"
 DIRECT: Final = "direct"
 FOLLOW_UP: Final = "follow_up"
 
+# Why a puppet speaks, or thinks about it, though nobody asked it.
+EXCHANGE: Final = "exchange"
+OPEN_QUESTION: Final = "open_question"
+JOINS_IN: Final = "joins_in"
+UNASKED: Final = frozenset({OPEN_QUESTION, JOINS_IN})
+
 # Why nobody answers.
 OWN_MESSAGE: Final = "own_message"
 FOREIGN_NOTICE: Final = "foreign_notice"
@@ -24,6 +30,11 @@ TALKED_ABOUT: Final = "talked_about"
 FILLER: Final = "filler"
 BURST: Final = "burst"
 AI_RUN: Final = "ai_run"
+SILENT_LEVEL: Final = "silent_level"
+INACTIVE: Final = "inactive"
+MODEL_SAYS_NOBODY: Final = "model_says_nobody"
+SOMEBODY_SPOKE: Final = "somebody_spoke"
+REPEATS_ITSELF: Final = "repeats_itself"
 PAIR_BUDGET: Final = "pair_budget"
 BOUNCED: Final = "bounced"
 SOMEBODY_ELSE_ADDRESSED: Final = "somebody_else_addressed"

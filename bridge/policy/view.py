@@ -9,7 +9,8 @@ from bridge.domain.access import Access, Limits
 from bridge.domain.cast import Cast
 from bridge.domain.events import Message
 from bridge.domain.history import Said
-from bridge.domain.ids import EventId
+from bridge.domain.ids import EventId, UserId
+from bridge.domain.persona import Talkativeness
 from bridge.domain.room import Room
 
 
@@ -28,6 +29,8 @@ class House:
     admins: tuple[str, ...] = ()
     bots: tuple[str, ...] = ()
     """Globs of users and servers that the operator knows to be programs."""
+    max_level: Talkativeness = "chatty"
+    ai_share: float = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +38,8 @@ class View:
     """`room` is the room after the event was applied, `before` the room before it.
 
     `recent` are the room's last messages before the event, the oldest first; `later` the messages
-    that have come since. `said` holds the stored messages that the event refers to (reply,
+    that have come since. `opted_out` are those of the people in it whose words no model is shown.
+    `said` holds the stored messages that the event refers to (reply,
     reaction, edit, redaction and thread targets), as far as we know them. `rooms_joined` and
     `invites_today` (of the inviter) are only meaningful for an invite.
     """
@@ -45,6 +49,7 @@ class View:
     before: Room
     recent: tuple[Said, ...] = ()
     later: tuple[Message, ...] = ()
+    opted_out: frozenset[UserId] = frozenset()
     said: Mapping[EventId, Said] = field(default_factory=dict[EventId, Said])
     rooms_joined: int = 0
     invites_today: int = 0

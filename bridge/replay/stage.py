@@ -76,7 +76,7 @@ class Stage:
         self._start_ms = round(scenario.start.timestamp() * 1000) if scenario.start else _START_MS
         self._clock = FakeClock(self._start_ms - 3_600_000)
         self._house = _house(scenario)
-        self._engine = ScriptedEngine(says=scenario.says, clock=self._clock)
+        self._engine = ScriptedEngine(says=scenario.says, clock=self._clock, gate=scenario.gate)
         self._homeserver = SimulatedHomeserver(
             clock=self._clock, cast=self._house.cast, server=SERVER
         )
@@ -107,6 +107,10 @@ class Stage:
                     self._room_id, sender=user, user_id=user, membership="join",
                     display_name=person.display or person.name,
                 )  # fmt: skip
+        powers = {self._user(p.name): p.power for p in scenario.people if p.power}
+        await homeserver.state(
+            self._room_id, host, "m.room.power_levels", {"users": {**powers, host: 100}}
+        )
         for name in scenario.bots:
             user = self._user(name)
             await homeserver.member(
@@ -307,7 +311,7 @@ class Stage:
     async def outcome(self) -> Played:
         """Read off the timeline what the puppets did."""
         assert self._store is not None
-        played = Played(asked_model=len(self._engine.prompts))
+        played = Played(asked_model=len(self._engine.prompts) + self._engine.chosen)
         numbers = {event_id: number for number, event_id in self._events.items()}
         reasons = await self._store.mailbox.reasons(self._room_id)
         played.reasons = {
@@ -377,6 +381,7 @@ def _house(scenario: Scenario) -> House:
                 aliases=part.aliases,
                 description=f"{part.name.capitalize()}, a character of this conversation.",
                 character=f"{part.name.capitalize()} is friendly.",
+                talkativeness=scenario.room.level,
             ),
         )
         for part in scenario.puppets

@@ -7,24 +7,25 @@ from typing import Final
 
 from bridge import log, metrics
 from bridge.clock import Clock, within
-from bridge.domain.decision import Amend, Answer, Decision, Forget, Silence
-from bridge.domain.events import Edit, Membership, Message, Reaction, Redaction, RoomEvent
-from bridge.domain.history import Said
-from bridge.domain.ids import EventId, PuppetId, UserId
+from bridge.domain.decision import Amend, Answer, Consider, Decision, Forget, Open, Silence
+from bridge.domain.events import Membership, Message, RoomEvent
+from bridge.domain.ids import PuppetId, UserId
 from bridge.domain.lease import Arrival, Lease
 from bridge.domain.persona import Puppet
 from bridge.domain.room import Room, apply, refreshed
 from bridge.errors import BridgeError, LeaseLost, Refused
 from bridge.policy import language
-from bridge.policy.decide import decide, wish_to_be_forgotten
+from bridge.policy.decide import decide
 from bridge.policy.remember import said_of
 from bridge.policy.view import House, View
 from bridge.ports import Homeserver, Store
 from bridge.rooms.ahead import Ahead
 from bridge.rooms.lookback import Lookback
 from bridge.rooms.perform import Performer
+from bridge.rooms.quiet import RECENT, Quiet
 from bridge.rooms.recover import settle
-from bridge.rooms.send import Sender, Watch
+from bridge.rooms.send import Sender
+from bridge.rooms.watcher import Watcher
 
 MAX_CRASHES: Final = 3
 MAX_DEATHS: Final = 20
@@ -32,9 +33,8 @@ MAX_DEATHS: Final = 20
 STEP_LIMIT_S: Final = 1800.0
 """What takes longer hangs by a mistake of ours: replies and waits for rate limits have limits."""
 _DAY_MS: Final = 86_400_000
-_RECENT: Final = 50
 _AHEAD: Final = 20
-"""Messages before an event, and behind it, that a decision may look at."""
+"""Messages behind an event that a decision may look at."""
 
 
 class Actor:
@@ -48,6 +48,8 @@ class Actor:
         performer: Performer,
         sender: Sender,
         lookback: Lookback,
+        watcher: Watcher,
+        quiet: Quiet,
         house: House,
         clock: Clock,
     ) -> None:
@@ -56,6 +58,8 @@ class Actor:
         self._performer = performer
         self._sender = sender
         self._lookback = lookback
+        self._watcher = watcher
+        self._quiet = quiet
         self._house = house
         self._clock = clock
         self._is_draining = False
@@ -65,10 +69,12 @@ class Actor:
         """From now on rooms end after the event in hand."""
         self._is_draining = True
 
-    async def run_room(self, lease: Lease) -> None:
-        """Handle everything in the mailbox, in order, until it is empty or the actor drains.
+    async def run_room(self, lease: Lease) -> int | None:
+        """Handle everything in the mailbox, in order, and what its quiet calls for, until nothing
+        is due or the actor drains.
 
-        Raises LeaseLost, and any transient BridgeError: the event stays, to be handled again.
+        Returns in how many milliseconds something is due though nothing comes, or None. Raises
+        LeaseLost, and any transient BridgeError: the event stays, to be handled again.
         """
         store = self._store
         room = await store.rooms.get(lease.room_id)
@@ -77,10 +83,16 @@ class Actor:
         await self._settle(lease, room)
         ahead = Ahead()
         is_deadly = lease.deaths >= MAX_DEATHS
-        while arrivals := await store.mailbox.take(lease):
+        while True:
+            arrivals = await store.mailbox.take(lease)
+            if not arrivals:
+                room, has_acted, wait_ms = await self._quiet.heed(lease, room)
+                if has_acted:
+                    continue
+                return wait_ms
             for arrival in arrivals:
                 if self._is_draining:
-                    return
+                    return None
                 doubts = 0
                 if is_deadly:
                     problem = f"the process died {lease.deaths} times with it in hand"
@@ -99,7 +111,7 @@ class Actor:
             outbox=store.outbox,
             turns=store.turns,
             sender=self._sender,
-            watch_for=lambda puppet_id: self._watch(lease, room, puppet_id, Ahead()),
+            watch_for=lambda puppet_id: self._watcher.watch(lease, room, puppet_id, Ahead()),
         )
 
     async def _handle_or_set_aside(
@@ -148,8 +160,11 @@ class Actor:
         view = await self._view(lease, before, room, arrival)
         decisions = decide(view, event, self._clock.now())
         if isinstance(event, Message) and any(isinstance(d, Answer) for d in decisions):
-            await self._performer.announce(room, decisions)
-            if await self._pause(event):
+            left_ms = event.received_at + self._house.limits.burst_ms - self._clock.now()
+            await self._performer.announce(room, decisions, is_pausing=left_ms > 0)
+            if left_ms > 0:
+                # Its author may go on.
+                await self._clock.sleep(left_ms / 1000)
                 view = replace(view, later=await self._later(lease, arrival))
                 decisions = decide(view, event, self._clock.now())
         if isinstance(event, Message) and self._is_present(room):
@@ -159,58 +174,13 @@ class Actor:
             kind = type(decision).__name__.lower()
             metrics.DECISIONS.labels(decision=kind, reason=decision.reason).inc()
             self._log.debug("decided", decision=kind, reason=decision.reason, room=room.room_id)
-            watch = self._watch(lease, room, _puppet_of(decision), ahead, arrival)
+            watch = self._watcher.watch(lease, room, _puppet_of(decision), ahead, arrival)
             room = await self._performer.perform(lease, room, event, decision, watch)
         is_changed = room != before
         doubts = await self._store.mailbox.finish(
             lease, arrival.seq, reason=decisions[0].reason, room=room if is_changed else None
         )
         return room, doubts
-
-    def _watch(
-        self,
-        lease: Lease,
-        room: Room,
-        puppet_id: PuppetId | None,
-        ahead: Ahead,
-        cause: Arrival | None = None,
-    ) -> Watch:
-        """Does anything that has arrived since make what the puppet is doing pointless?
-
-        What is being done belongs to `cause`, or to the first event in the mailbox: it leaves it
-        when all is done.
-        """
-
-        async def watch() -> str | None:
-            nonlocal cause
-            if puppet_id is None:
-                return None
-            if cause is None:
-                cause = next(iter(await self._store.mailbox.take(lease, 1)), None)
-            if cause is None:
-                return None
-            from_seq = max(ahead.seen_seq, cause.seq)
-            for arrival in await self._store.mailbox.take(lease, after_seq=from_seq):
-                ahead.seen_seq = arrival.seq
-                if ahead.may_matter(arrival.event):
-                    await self._look_at(lease, room, arrival, ahead)
-            return next((r for r in ahead.reasons(puppet_id, cause) if r), None)
-
-        return watch
-
-    async def _look_at(self, lease: Lease, room: Room, later: Arrival, ahead: Ahead) -> None:
-        """Keep in mind whom it interrupts, and do at once what cannot wait for its turn."""
-        said = await self._referred(later.event)
-        view = View(house=self._house, room=room, before=room, said=said)
-        try:
-            wish = wish_to_be_forgotten(view, later.event)
-            ahead.note(later, view, wish.person if wish else None)
-        except Exception as error:  # its own turn will come; it must not spoil that of the cause
-            problem = type(error).__name__
-            self._log.debug("event_not_understood", event_id=later.event.event_id, problem=problem)
-            return
-        if wish is not None:
-            await self._store.people.forget(lease, wish.person, wish.cause_id)
 
     async def _with_state(self, before: Room, room: Room, event: RoomEvent) -> Room:
         """Read the room's state where it is not known: after a join, or when reading it failed."""
@@ -224,7 +194,7 @@ class Actor:
             and event.membership == "join"
             and not before.has_joined(event.user_id)
         )
-        if room.is_encrypted is not None and not has_just_joined:
+        if room.is_encrypted is not None and before.powers is not None and not has_just_joined:
             return room
         try:
             state = await self._homeserver.room_state(puppet, room.room_id)
@@ -233,13 +203,6 @@ class Actor:
             return replace(room, is_encrypted=None)
         return refreshed(room, state)
 
-    async def _pause(self, message: Message) -> bool:
-        """Let its author go on; returns whether there was anything to wait for."""
-        left_ms = message.received_at + self._house.limits.burst_ms - self._clock.now()
-        if left_ms > 0:
-            await self._clock.sleep(left_ms / 1000)
-        return left_ms > 0
-
     async def _later(self, lease: Lease, arrival: Arrival) -> tuple[Message, ...]:
         """The messages that wait behind this one."""
         waiting = await self._store.mailbox.take(lease, _AHEAD, after_seq=arrival.seq)
@@ -247,9 +210,11 @@ class Actor:
 
     async def _view(self, lease: Lease, before: Room, room: Room, arrival: Arrival) -> View:
         event = arrival.event
-        view = View(house=self._house, room=room, before=before, said=await self._referred(event))
+        view = View(
+            house=self._house, room=room, before=before, said=await self._watcher.referred(event)
+        )
         if isinstance(event, Message) and self._is_present(room):
-            recent = await self._store.history.recent(room.room_id, from_seq=0, limit=_RECENT)
+            recent = await self._store.history.recent(room.room_id, from_seq=0, limit=RECENT)
             return replace(
                 view,
                 recent=tuple(said for said in recent if said.event_id != event.event_id),
@@ -267,21 +232,6 @@ class Actor:
             )
         return view
 
-    async def _referred(self, event: RoomEvent) -> dict[EventId, Said]:
-        """The stored messages that an event points at."""
-        match event:
-            case Message():
-                targets = (event.reply_to, event.thread_root)
-            case Edit() | Redaction() | Reaction():
-                targets = (event.target,)
-            case _:
-                targets = ()
-        found: dict[EventId, Said] = {}
-        for target in targets:
-            if target is not None and (said := await self._store.history.get(target)):
-                found[target] = said
-        return found
-
     def _present_puppet(self, room: Room) -> Puppet | None:
         return next((p for p in self._house.cast.puppets if room.has_joined(p.user_id)), None)
 
@@ -290,4 +240,6 @@ class Actor:
 
 
 def _puppet_of(decision: Decision) -> PuppetId | None:
-    return None if isinstance(decision, Forget | Amend | Silence) else decision.puppet_id
+    if isinstance(decision, Forget | Amend | Silence | Consider | Open):
+        return None
+    return decision.puppet_id

@@ -156,9 +156,10 @@ class Dispatcher:
             self._wake.set()
 
     async def _attempt(self, lease: Lease) -> int | None:
-        """Run the room; returns in how many ms to try again, or None when all went well."""
+        """Run the room; returns in how many ms to look at it again, or None: when something
+        comes."""
         try:
-            await self._actor.run_room(lease)
+            wait_ms = await self._actor.run_room(lease)
         except LeaseLost:
             # Perhaps it only was about to run out, and the room is still ours to give back.
             self._log.info("lease_lost", room=lease.room_id)
@@ -173,7 +174,7 @@ class Dispatcher:
             self._log.exception("room_crashed", room=lease.room_id)
             return self._after_failure(lease.room_id)
         self._failures.pop(lease.room_id, None)
-        return None
+        return wait_ms
 
     async def _release(self, lease: Lease, retry_in_ms: int | None) -> None:
         """Until it succeeds: nobody can claim the room of a worker that lives."""

@@ -14,12 +14,14 @@ from bridge.domain.decision import (
     Amend,
     Answer,
     BecomeGroup,
+    Consider,
     Decision,
     Forget,
     ForgetPerson,
     Join,
     Leave,
     Mute,
+    Open,
     Retract,
     Say,
     Silence,
@@ -61,9 +63,12 @@ class Performer:
         self._clock = clock
         self._log = log.get("rooms.perform")
 
-    async def announce(self, room: Room, decisions: Sequence[Decision]) -> None:
-        """Show at once who will answer, though its author may go on and others come first."""
-        for decision in [d for d in decisions if isinstance(d, Answer)]:
+    async def announce(
+        self, room: Room, decisions: Sequence[Decision], *, is_pausing: bool
+    ) -> None:
+        """Show at once who will answer after a pause, or after somebody else."""
+        answers = [d for d in decisions if isinstance(d, Answer)]
+        for decision in answers if is_pausing else answers[1:]:
             with suppress(HomeserverError):
                 puppet = self._puppet(decision.puppet_id)
                 await self._homeserver.type(puppet, room.room_id, is_typing=True)
@@ -88,13 +93,18 @@ class Performer:
                 return await self._join(lease, room, event, decision)
             case Leave():
                 return await self._leave(room, event, decision)
-            case Mute() | BecomeGroup() | Forget() | Amend() | Silence():
+            case Mute() | BecomeGroup() | Forget() | Amend() | Open() | Silence():
                 return await self._note(lease, room, decision)
+            case Consider():
+                raise TypeError("a thought is asked of the model before it is performed")
             case _:
                 assert_never(decision)
 
     async def _note(
-        self, lease: Lease, room: Room, decision: Mute | BecomeGroup | Forget | Amend | Silence
+        self,
+        lease: Lease,
+        room: Room,
+        decision: Mute | BecomeGroup | Forget | Amend | Open | Silence,
     ) -> Room:
         """Decisions that change only what we store."""
         match decision:
@@ -103,6 +113,8 @@ class Performer:
                 return replace(room, muted_until=muted)
             case BecomeGroup():
                 return replace(room, direct=None)
+            case Open():
+                return replace(room, exchange=decision.exchange)
             case Forget():
                 await self._store.history.forget(lease, decision.target)
             case Amend():

@@ -21,7 +21,9 @@ from bridge.domain.turn import OPEN, Turn, TurnState
 from bridge.errors import EngineBroken, EngineError, HomeserverError
 from bridge.policy import language, wording
 from bridge.policy.context import build_prompt, next_window, secrets_of
+from bridge.policy.floor import repeats_itself
 from bridge.policy.pacing import split
+from bridge.policy.reasons import REPEATS_ITSELF
 from bridge.policy.trust import clean_reply
 from bridge.policy.view import House
 from bridge.ports import Engine, Homeserver, Store
@@ -30,6 +32,7 @@ from bridge.rooms.send import Sender, Watch
 PART_BYTES: Final = 6_000
 """Markdown of one message. HTML and JSON escaping can grow it eightfold; an event holds 64 KiB."""
 
+_RECENT: Final = 50
 _WATCH_S: Final = 0.25
 _TYPING_RENEWAL_S: Final = 20.0
 
@@ -213,6 +216,10 @@ class Speaker:
                 await self._store.turns.move(speech.lease, turn.turn_id, "dropped")
                 metrics.TURNS.labels(outcome="dropped").inc()
                 self._log.info("turn_dropped", turn=turn.turn_id, why=outcome.reason)
+            case EngineError() if speech.answer.is_unasked or speech.answer.hops:
+                # Nobody waits for it, so nobody needs to hear that it failed.
+                metrics.ENGINE_ERRORS.labels(code=outcome.code).inc()
+                await self._store.turns.move(speech.lease, turn.turn_id, "dropped")
             case EngineError():
                 metrics.ENGINE_ERRORS.labels(code=outcome.code).inc()
                 self._log.warning(
@@ -222,12 +229,23 @@ class Speaker:
             case _Reply():
                 await self._record_use(turn, outcome.finished)
                 text = self._clean(speech.puppet, authors, outcome)
-                if text:
+                if text and await self._is_worn(speech, text):
+                    await self._store.turns.move(speech.lease, turn.turn_id, "dropped")
+                    metrics.TURNS.labels(outcome="dropped").inc()
+                    self._log.info("turn_dropped", turn=turn.turn_id, why=REPEATS_ITSELF)
+                elif text:
                     effects = self._parts(speech, text, outcome.finished.model)
                     await self._perform(speech.lease, turn, effects, speech.watch, then="done")
                 else:
                     self._log.warning("reply_empty", turn=turn.turn_id)
                     await self._apologise(speech, "empty_reply")
+
+    async def _is_worn(self, speech: _Speech, text: str) -> bool:
+        """What nobody asked for, and was said much like that before, is better not said."""
+        if not (speech.answer.is_unasked or speech.answer.hops):
+            return False
+        recent = await self._store.history.recent(speech.room.room_id, from_seq=0, limit=_RECENT)
+        return repeats_itself(text, recent, speech.puppet.user_id)
 
     async def _record_use(self, turn: Turn, finished: Finished) -> None:
         metrics.ENGINE_TOKENS.labels(direction="prompt").inc(finished.prompt_tokens)
@@ -262,6 +280,7 @@ class Speaker:
             is_generated=True,
             thread_root=answer.thread_root,
             model=model or self._engine.label,
+            is_notice=answer.is_unasked,
             hops=answer.hops,
             bounces_left=answer.bounces_left,
             reason=answer.reason,

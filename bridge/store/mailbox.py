@@ -180,6 +180,16 @@ class Mailbox:
             await _forget_deaths(connection, lease)
         return doubts
 
+    async def note(self, lease: Lease, event_id: EventId, reason: str) -> None:
+        """Something was decided later about an event that had been handled. Raises LeaseLost."""
+        async with owning(self._database, lease) as connection:
+            await connection.execute(
+                "UPDATE inbox SET reason = $3 WHERE event_id = $1 AND room_id = $2",
+                event_id,
+                lease.room_id,
+                reason,
+            )
+
     async def set_aside(self, lease: Lease, seq: int, *, problem: str) -> None:
         """The event crashes us: keep it as poison and go on. Raises LeaseLost."""
         async with owning(self._database, lease) as connection:

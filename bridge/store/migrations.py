@@ -210,7 +210,11 @@ ALTER TABLE mailbox ADD COLUMN doubts BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE message ADD COLUMN is_notice BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE message ADD COLUMN reason TEXT NOT NULL DEFAULT '';
 ALTER TABLE message ADD COLUMN asked TEXT NOT NULL DEFAULT '';
-ALTER TABLE message ADD COLUMN hops BIGINT NOT NULL DEFAULT 0
+ALTER TABLE message ADD COLUMN hops BIGINT NOT NULL DEFAULT 0;
+CREATE TABLE opted_out (
+    user_id TEXT PRIMARY KEY,
+    since_at BIGINT NOT NULL
+)
 """
 
 
@@ -218,7 +222,8 @@ async def upgrade_v3(connection: Connection, _: Database) -> None:
     """Looking back, and what decisions need to know of the messages before.
 
     `mailbox.doubts`: above 0 the room may hold events that the homeserver never gave us.
-    `message.asked`: names of the puppets that a message asked, with spaces between.
+    `message.asked`: names of the puppets that a message asked, with spaces between. `opted_out`:
+    people whose words no model is shown.
     """
     for statement in _CHANGES_V3.split(";"):
         await connection.execute(statement)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +15,7 @@ from bridge.domain.lease import Lease
 from bridge.store.codec import EFFECTS, EVENTS
 from bridge.store.database import Connection, Database, Row
 from bridge.store.erasure import decoded, entomb_all, places, strike_all, strike_effects
-from bridge.store.fence import check_owned, lock_rooms
+from bridge.store.fence import check_owned, lock_rooms, owning
 
 _DAY_MS: Final = 86_400_000
 _AT_ONCE: Final = 200
@@ -86,6 +86,28 @@ class People:
             )
         assert row is not None
         return Erased(messages=row["messages"], replies=row["replies"], rooms=row["rooms"])
+
+    async def opted_out(self, people: Collection[UserId]) -> frozenset[UserId]:
+        """Those of them whose words no model is shown."""
+        if not people:
+            return frozenset()
+        async with self._database.reading() as connection:
+            rows = await connection.fetch(
+                f"SELECT user_id FROM opted_out WHERE user_id IN ({places(len(people))})",
+                *people,
+            )
+        return frozenset(UserId(row["user_id"]) for row in rows)
+
+    async def opt(self, lease: Lease, person: UserId, *, out: bool) -> None:
+        """From now on leave a person's words out, or show them again. Raises LeaseLost."""
+        async with owning(self._database, lease) as connection:
+            await connection.execute("DELETE FROM opted_out WHERE user_id = $1", person)
+            if out:
+                await connection.execute(
+                    "INSERT INTO opted_out (user_id, since_at) VALUES ($1, $2)",
+                    person,
+                    await connection.now(),
+                )
 
     async def prune(self, before: int) -> int:
         """Delete what only counts, from before (unix ms); returns rows deleted."""

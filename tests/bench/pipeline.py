@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from bridge.app import assemble
 from bridge.clock import SystemClock
-from bridge.domain.access import Access, Rule
+from bridge.domain.access import Access, Limits, Rule
 from bridge.domain.cast import Cast
 from bridge.domain.persona import PuppetRecord
 from bridge.engine.scripted import ScriptedEngine
@@ -33,6 +33,7 @@ _HOUSE: Final = House(
         max_invites_per_day=10**6,
         max_rooms=10**6,
     ),
+    limits=Limits(burst_ms=0),
     operator="bench",
 )
 

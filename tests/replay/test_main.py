@@ -13,7 +13,7 @@ from bridge.replay.main import main
 from bridge.replay.scenario import load
 from bridge.replay.stage import play
 
-SCENARIOS = sorted((Path(__file__).parents[1] / "scenarios").glob("*.yaml"))
+SCENARIOS = sorted((Path(__file__).parents[1] / "scenarios").rglob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
