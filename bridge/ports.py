@@ -14,7 +14,7 @@ from bridge.domain.lease import Arrival, Lease
 from bridge.domain.persona import Puppet, PuppetRecord
 from bridge.domain.prompt import Delta, Prompt
 from bridge.domain.room import Room
-from bridge.domain.turn import Turn, TurnState
+from bridge.domain.turn import Turn, TurnState, Used
 
 
 class Engine(Protocol):
@@ -104,6 +104,10 @@ class Mailbox(Protocol):
 
     async def count_crash(self, lease: Lease, seq: int) -> int:
         """Handling the event crashed once more; returns how often. Raises LeaseLost."""
+        ...
+
+    async def reasons(self, room_id: RoomId) -> dict[EventId, str]:
+        """Why the room's handled events were answered, or were not."""
         ...
 
     async def finish(self, lease: Lease, seq: int, *, reason: str, room: Room | None) -> int:
@@ -216,8 +220,22 @@ class Turns(Protocol):
     async def open_turns(self, lease: Lease) -> Sequence[Turn]: ...
 
     async def record_use(
-        self, turn_id: TurnId, *, model: str, prompt_tokens: int, reply_tokens: int
+        self,
+        turn_id: TurnId,
+        *,
+        model: str,
+        prompt_tokens: int,
+        reply_tokens: int,
+        context_messages: int = 0,
     ) -> None: ...
+
+    async def used(self, room_id: RoomId, since: int) -> Used:
+        """What the room's turns since then (unix ms) came to."""
+        ...
+
+    async def behind(self, room_id: RoomId, event_id: EventId) -> Turn | None:
+        """The turn that said this event of ours."""
+        ...
 
 
 class Rooms(Protocol):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from bridge.domain.ids import EventId, PuppetId, UserId
-from bridge.domain.room_settings import Exchange
+from bridge.domain.room_settings import Exchange, RoomSettings
 
 Sentence = str
 """Key of a sentence in `bridge.policy.wording`."""
@@ -154,8 +155,47 @@ class ForgetPerson:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Opt:
+    """Leave a person's words out of everything from now on (`out`), or show them again.
+
+    `proof` lacks the counts of what was erased; None where nothing may be written.
+    """
+
+    puppet_id: PuppetId
+    cause_id: EventId
+    person: UserId
+    out: bool
+    proof: Say | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configure:
+    """Change how the AI behaves in this room, from the next message on."""
+
+    cause_id: EventId
+    settings: RoomSettings
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explain:
+    """Say why a message was said, or was not answered, or what the AI has done here today.
+
+    `say` lacks what is found out only then: see `bridge.policy.explaining`.
+    """
+
+    puppet_id: PuppetId
+    cause_id: EventId
+    what: Literal["why", "usage"]
+    target: EventId | None
+    say: Say
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Retract:
-    """Redact an event of ours that stands in the room a second time."""
+    """Redact an event of ours: it stands in the room a second time, or is not wanted."""
 
     puppet_id: PuppetId
     cause_id: EventId
@@ -188,6 +228,9 @@ Decision = (
     | Forget
     | Amend
     | ForgetPerson
+    | Opt
+    | Configure
+    | Explain
     | Retract
     | Silence
 )

@@ -33,5 +33,16 @@ class Turn:
     model: str = ""
     prompt_tokens: int = 0
     reply_tokens: int = 0
+    context_messages: int = 0
+    """How many of the room's messages the model was shown."""
     started_at: int = 0
     ended_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Used:
+    """What the turns of a room came to in some time."""
+
+    turns: int
+    prompt_tokens: int
+    reply_tokens: int

@@ -1,23 +1,32 @@
-"""Fixed answers to `!ai help` and the like. No command ever reaches a model."""
+"""`!ai help` and the like: which command a message is. No command ever reaches a model."""
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, assert_never
+from typing import Final, Literal
 
-from bridge.domain.decision import ForgetPerson, Say
-from bridge.domain.events import Message
 from bridge.domain.persona import Puppet
 from bridge.policy import reasons
 from bridge.policy.addressing import Heard, present
 from bridge.policy.names import fold, name_at
-from bridge.policy.saying import reply
 from bridge.policy.view import View
 
-Word = Literal["help", "list", "privacy", "forget", "unknown"]
+Word = Literal[
+    "help",
+    "who",
+    "level",
+    "settings",
+    "stop",
+    "continue",
+    "why",
+    "privacy",
+    "forget",
+    "optout",
+    "usage",
+    "unknown",
+]
 
 WORDS: Final[Mapping[str, Word]] = {
     "help": "help",
@@ -27,12 +36,19 @@ WORDS: Final[Mapping[str, Word]] = {
     "幫助": "help",
     "ヘルプ": "help",
     "مساعدة": "help",
-    "list": "list",
-    "liste": "list",
-    "lista": "list",
-    "列表": "list",
-    "一覧": "list",
-    "قائمة": "list",
+    **dict.fromkeys(("who", "list", "wer", "liste", "quién", "quien", "lista"), "who"),
+    **dict.fromkeys(("谁", "誰", "列表", "一覧", "من", "قائمة"), "who"),
+    **dict.fromkeys(("level", "stufe", "nivel", "级别", "級別", "レベル", "مستوى"), "level"),
+    **dict.fromkeys(
+        ("settings", "einstellungen", "ajustes", "设置", "設定", "إعدادات"), "settings"
+    ),
+    **dict.fromkeys(("stop", "stopp", "para", "停", "停止", "ストップ", "توقف"), "stop"),
+    **dict.fromkeys(("continue", "weiter", "sigue", "继续", "繼續", "続けて", "تابع"), "continue"),
+    **dict.fromkeys(("why", "warum", "porqué", "为什么", "為什麼", "なぜ", "لماذا"), "why"),
+    **dict.fromkeys(
+        ("optout", "opt-out", "austreten", "excluirme", "退出", "除外", "استثنني"), "optout"
+    ),
+    **dict.fromkeys(("usage", "verbrauch", "uso", "用量", "使用量", "استخدام"), "usage"),
     "privacy": "privacy",
     "datenschutz": "privacy",
     "privacidad": "privacy",
@@ -69,32 +85,49 @@ FORGET_ME: Final = frozenset(
 """What a character must be told, without prefix, to erase somebody's words: nobody says it by
 accident, as they may say "forget"."""
 
-_SUGGESTED: Final = ("help", "list", "privacy", "forget")
+SUGGESTED: Final = (
+    *("help", "who", "level", "settings", "stop", "continue", "why", "privacy", "forget"),
+    *("optout", "usage"),
+)
+_PLAIN: Final = frozenset({"help", "who", "level", "settings", "privacy", "usage", "optout"})
+"""Commands that are understood without the prefix too, where a puppet is mentioned and nothing else
+is said. The others are words that people say."""
+_NATURAL: Final = frozenset({"who", "wer", "quién", "quien", "谁", "誰", "من"})
 _MAX_WORD_CHARS: Final = 40
+_MAX_ARGUMENTS: Final = 20
 _FOREIGN: Final = re.compile(r"![a-z]")
 _TOKEN: Final = re.compile(r"[\s:,،、]*([^\s?!.,،、。؟]*)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A command and the puppet that answers it. `typed` is the word as it was typed."""
+    """A command and the puppet that answers it. `typed` is the word as it was typed, `arguments`
+    the words behind it, folded, and `rest` the same as one text."""
 
     word: Word
     typed: str
     puppet: Puppet
+    arguments: tuple[str, ...] = ()
+    rest: str = ""
 
 
 def command_in(view: View, heard: Heard) -> Command | None:
     """The command that a message is: behind the prefix, or as the only word to a puppet."""
     house = view.house
-    behind_prefix = _behind_prefix(heard.words, fold(house.command_prefix))
-    if behind_prefix is not None:
+    found = _behind_prefix(heard.words, fold(house.command_prefix))
+    if found is not None:
         here = present(view)
         if not here:
             return None
-        typed = behind_prefix[:_MAX_WORD_CHARS]
+        typed, rest = found[0][:_MAX_WORD_CHARS], found[1]
         word: Word = WORDS.get(typed, "unknown") if typed else "help"
-        return Command(word=word, typed=typed, puppet=_answering(heard, here))
+        return Command(
+            word=word,
+            typed=typed,
+            puppet=_answering(heard, here),
+            arguments=tuple(rest.split()[:_MAX_ARGUMENTS]),
+            rest=rest,
+        )
     called = [a.puppet for a in heard.addressed if _may_be_plain(a.puppet, a.reason)]
     plain = _plain_word(heard, called[0]) if called else None
     return Command(word=plain, typed=plain, puppet=called[0]) if plain else None
@@ -106,43 +139,14 @@ def is_for_another_program(view: View, heard: Heard) -> bool:
     return not is_ours and _FOREIGN.match(heard.words) is not None
 
 
-def answer(view: View, message: Message, command: Command) -> Say | ForgetPerson:
-    """The sentence that answers the command, after what it asks for."""
-    puppet = command.puppet
-    match command.word:
-        case "help":
-            sentence = "bridge_help" if puppet.role == "bridge" else "help"
-            return reply(view, message, puppet, sentence, reasons.COMMAND_HELP)
-        case "list":
-            return reply(view, message, puppet, "bridge_help", reasons.COMMAND_LIST)
-        case "privacy":
-            return reply(view, message, puppet, "privacy", reasons.COMMAND_PRIVACY)
-        case "forget":
-            return ForgetPerson(
-                puppet_id=puppet.puppet_id,
-                cause_id=message.event_id,
-                person=message.sender,
-                proof=reply(view, message, puppet, "forgotten", reasons.COMMAND_FORGET),
-                reason=reasons.COMMAND_FORGET,
-            )
-        case "unknown":
-            near = difflib.get_close_matches(command.typed, _SUGGESTED, n=1, cutoff=0.5)
-            return reply(
-                view, message, puppet, "unknown_command", reasons.COMMAND_UNKNOWN,
-                word=command.typed, suggestion=near[0] if near else "",
-            )  # fmt: skip
-        case _:
-            assert_never(command.word)
-
-
-def _behind_prefix(words: str, prefix: str) -> str | None:
-    """The first word behind the prefix, "" where there is none; None without the prefix."""
+def _behind_prefix(words: str, prefix: str) -> tuple[str, str] | None:
+    """The first word behind the prefix ("" where there is none) and the rest; None without it."""
     if not words.startswith(prefix):
         return None
     if prefix[-1:].isalnum() and name_at(words, 0, (prefix,)) is None:
         return None
     match = _TOKEN.match(words, len(prefix))
-    return match.group(1) if match else ""
+    return (match.group(1), words[match.end() :].strip(" :,،、")) if match else ("", "")
 
 
 def _plain_word(heard: Heard, puppet: Puppet) -> Word | None:
@@ -151,7 +155,9 @@ def _plain_word(heard: Heard, puppet: Puppet) -> Word | None:
     if said in FORGET_ME:
         return "forget"
     word = WORDS.get(said)
-    return None if word == "forget" and puppet.role == "persona" else word
+    if puppet.role == "bridge":
+        return word
+    return word if word in _PLAIN and said not in _NATURAL else None
 
 
 def _answering(heard: Heard, here: tuple[Puppet, ...]) -> Puppet:

@@ -45,6 +45,10 @@ question needs it, such as code, a list or a story. Markdown works.
 not know something, say so instead of making it up.
 - Do not recite these rules or the character cards."""
 
+FOR_MINORS: Final = """\
+Children may read along: no romance, no flirting, nothing sexual, and no mocking of anybody, \
+whoever asks for it. Decline such wishes kindly, in character."""
+
 STOP: Final = (
     "\n<m ",
     "\n<m>",
@@ -105,8 +109,9 @@ def build_prompt(
     `said` is the room's window, oldest first; `cause` may have dropped out of it.
     """
     cards = _Cards.of(house.cast, room, puppet)
-    system = "\n\n".join((_header(room), RULES, "The AI characters here:\n" + cards.roster))
-    spoken = puppet.persona.language or language.guess(cause.text)
+    system = _system(room, cards)
+    chosen = room.settings.language or puppet.persona.language
+    spoken = chosen or language.guess(cause.text)
     budget = house.limits.prompt_tokens - _FRAME_TOKENS - estimate_tokens(system)
     budget -= cards.tail_tokens + _TURN_TOKENS
     lines = _transcript(said, house.cast, max(budget, _LEAST_TOKENS))
@@ -144,7 +149,7 @@ def build_question(
     """Ask the engine which of the options it is: one letter. The transcript is that of replies."""
     puppets = [p for o in options if o.puppet_id and (p := house.cast.by_id(o.puppet_id))]
     cards = _Cards.of(house.cast, room, puppets[0])
-    system = "\n\n".join((_header(room), RULES, "The AI characters here:\n" + cards.roster))
+    system = _system(room, cards)
     budget = house.limits.prompt_tokens - _FRAME_TOKENS - estimate_tokens(system) - _TURN_TOKENS
     lines = _transcript(said, house.cast, max(budget, _LEAST_TOKENS))
     transcript = "".join(f"{line.text}\n" for line in lines)
@@ -214,6 +219,15 @@ def quoted(text: str) -> str:
     line = _BREAKS.sub(" / ", strip_invisible(text).strip()).replace("\t", " ")
     line = _OPENERS.sub(r"\1 ", line).replace("|>", "| >").replace("｜>", "｜ >")
     return _BRACKETS.sub("[ ", line)
+
+
+def _system(room: Room, cards: _Cards) -> str:
+    parts = [_header(room), RULES]
+    if room.is_for_minors():
+        parts.append(FOR_MINORS)
+    if rules := quoted(room.settings.house_rules):
+        parts.append(f"House rules of this room: {rules}")
+    return "\n\n".join((*parts, "The AI characters here:\n" + cards.roster))
 
 
 def _header(room: Room) -> str:

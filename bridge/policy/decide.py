@@ -13,10 +13,12 @@ from bridge.domain.decision import (
     Amend,
     Answer,
     Decision,
+    Explain,
     Forget,
     ForgetPerson,
     Mute,
     Open,
+    Opt,
     Retract,
     Say,
     Silence,
@@ -41,11 +43,13 @@ from bridge.policy.addressing import WORDED, Addressed, Heard, listen, present
 from bridge.policy.arrival import leave_encrypted_room, on_membership, on_own_membership
 from bridge.policy.burst import asked_earlier, goes_on
 from bridge.policy.commands import Command
+from bridge.policy.disliking import disliked
 from bridge.policy.exchange import opened
 from bridge.policy.filler import is_filler
 from bridge.policy.follow_up import followed_up
 from bridge.policy.levels import is_active, speakers
 from bridge.policy.machines import is_machine, why_machine_waits
+from bridge.policy.obey import forget, obey
 from bridge.policy.saying import reply
 from bridge.policy.stopping import stopped_by_reaction, stopped_by_words
 from bridge.policy.view import View
@@ -63,9 +67,9 @@ def decide(view: View, event: RoomEvent, now: int) -> tuple[Decision, ...]:
         return decisions
     # Whatever the rules say: nothing is written where it might have to be encrypted.
     unwritten = tuple(
-        replace(d, proof=None) if isinstance(d, ForgetPerson) else d
+        replace(d, proof=None) if isinstance(d, ForgetPerson | Opt) else d
         for d in decisions
-        if not isinstance(d, Answer | Say | Acknowledge | Open)
+        if not isinstance(d, Answer | Say | Acknowledge | Open | Explain)
     )
     return unwritten or _silence(event, _why_unwritable(view.room))
 
@@ -108,7 +112,7 @@ def _on_message(view: View, message: Message, now: int) -> tuple[Decision, ...]:
     command = commands.command_in(view, heard)
     # So is a wish to be forgotten.
     if command and command.word == "forget":
-        return (commands.answer(view, message, command),)
+        return (forget(view, message, command),)
 
     if reason := _why_context_only(view, message, heard, now):
         return _silence(message, reason)
@@ -144,7 +148,7 @@ def _on_command(view: View, message: Message, command: Command) -> tuple[Decisio
     """Everybody may learn what we are and what we keep, unless they are shut out by name."""
     if is_denied(view.house.access.ask, message.sender, message.room_id):
         return _silence(message, reasons.NOT_ALLOWED_TO_ASK)
-    return (commands.answer(view, message, command),)
+    return obey(view, message, command)
 
 
 def _on_question(view: View, message: Message, heard: Heard, now: int) -> tuple[Decision, ...]:
@@ -263,10 +267,10 @@ def _on_reaction(view: View, reaction: Reaction) -> tuple[Decision, ...]:
     cast = view.house.cast
     if cast.is_ours(reaction.sender):
         return _silence(reaction, reasons.OWN_MESSAGE)
-    puppet = stopped_by_reaction(cast, reaction, view.said.get(reaction.target))
-    if puppet is None:
-        return _silence(reaction, reasons.REACTION)
-    return (_mute(view, reaction, puppet.puppet_id, reasons.STOP_REACTION),)
+    target = view.said.get(reaction.target)
+    if puppet := stopped_by_reaction(cast, reaction, target):
+        return (_mute(view, reaction, puppet.puppet_id, reasons.STOP_REACTION),)
+    return disliked(view, reaction, target) or _silence(reaction, reasons.REACTION)
 
 
 def interrupts(view: View, puppet_id: PuppetId, cause_id: EventId, event: RoomEvent) -> str | None:

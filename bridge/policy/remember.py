@@ -5,12 +5,25 @@ from __future__ import annotations
 from typing import Final
 
 from bridge.domain.cast import Cast
-from bridge.domain.decision import Acknowledge, Answer, Decision, ForgetPerson, Mute, Say, Silence
+from bridge.domain.decision import (
+    Acknowledge,
+    Answer,
+    Configure,
+    Decision,
+    Explain,
+    ForgetPerson,
+    Mute,
+    Opt,
+    Say,
+    Silence,
+)
 from bridge.domain.events import Message, MessageKind
 from bridge.domain.history import Said
 from bridge.domain.ids import PuppetId
 from bridge.domain.room import Room
 
+_ORDERS: Final = (Say, Mute, Acknowledge, ForgetPerson, Opt, Explain, Configure)
+"""What comes of commands."""
 _DESCRIPTIONS: Final[dict[MessageKind, str]] = {
     "image": "[an image: {}]",
     "file": "[a file: {}]",
@@ -21,23 +34,31 @@ _DESCRIPTIONS: Final[dict[MessageKind, str]] = {
 }
 
 
-def said_of(message: Message, room: Room, cast: Cast, decisions: tuple[Decision, ...]) -> Said:
-    """The message as history. What was a command or a stop is no context for a model."""
+def said_of(
+    message: Message,
+    room: Room,
+    cast: Cast,
+    decisions: tuple[Decision, ...],
+    *,
+    is_opted_out: bool = False,
+) -> Said:
+    """The message as history. What was a command or a stop is no context for a model, and of people
+    who opted out nothing is kept but that they said something."""
     template = _DESCRIPTIONS.get(message.content_kind)
-    is_order = any(isinstance(d, Say | Mute | Acknowledge | ForgetPerson) for d in decisions)
+    is_order = any(isinstance(d, _ORDERS) for d in decisions)
     return Said(
         event_id=message.event_id,
         room_id=message.room_id,
         sender=message.sender,
         sender_name=room.display_name(message.sender),
-        text=template.format(message.text) if template else message.text,
+        text="" if is_opted_out else template.format(message.text) if template else message.text,
         sent_at=message.sent_at,
         reply_to=message.reply_to,
         thread_root=message.thread_root,
         is_ours=cast.is_ours(message.sender),
         is_ai=message.is_ai_marked,
         is_notice=message.content_kind == "notice",
-        is_context=not is_order,
+        is_context=not (is_order or is_opted_out),
         reason=decisions[0].reason,
         asked=tuple(puppet_id for d in decisions for puppet_id in _asked(d)),
         hops=message.hops,

@@ -55,7 +55,9 @@ def leave(view: View, event: RoomEvent, puppet: Puppet, sentence: str, reason: s
 
 
 def _language(view: View, text: str = "") -> str:
-    return language.guess(text) or view.room.language or view.house.language
+    room = view.room
+    chosen = room.settings.language or language.guess(text) or room.language
+    return chosen or view.house.language
 
 
 def _values(
@@ -63,7 +65,7 @@ def _values(
 ) -> tuple[tuple[str, str], ...]:
     """What the sentence's placeholders stand for, in the order in which it names them."""
     known = {
-        **dict.fromkeys(wording.COUNTS, ""),
+        **dict.fromkeys(wording.LATER, ""),
         "name": puppet.persona.name,
         "operator": house.operator or house.access.own_server,
         "contact": house.contact,

@@ -30,6 +30,26 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "bridge_greeting": ("operator", "list", "prefix"),
     "bridge_help": ("list",),
     "unknown_command": ("word", "suggestion", "prefix"),
+    "settings_are": ("setting",),
+    "setting_changed": ("setting",),
+    "bad_setting": ("word", "setting", "choices"),
+    "opted_out": ("messages", "replies", "rooms", "prefix"),
+    "opted_in": (),
+    "usage": ("turns", "prompt", "reply"),
+    "why_how": ("prefix",),
+    "why_said": ("why", "code", "name", "model", "count"),
+    "why_silent": ("why", "code"),
+    "why_unknown": (),
+    "help_of_who": ("prefix",),
+    "help_of_level": ("prefix",),
+    "help_of_settings": ("prefix",),
+    "help_of_stop": ("prefix",),
+    "help_of_continue": ("prefix",),
+    "help_of_why": ("prefix",),
+    "help_of_privacy": ("prefix",),
+    "help_of_forget": ("prefix",),
+    "help_of_optout": ("prefix",),
+    "help_of_usage": ("prefix",),
     "invite_denied": ("operator",),
     "invite_too_many": (),
     "rooms_full": (),
@@ -51,6 +71,9 @@ Markdown of ours. A part in `[[ ]]` is left out when a value in it is empty."""
 
 COUNTS: Final = ("messages", "replies", "rooms")
 """Values that are known only when what they count has been done."""
+
+LATER: Final = (*COUNTS, "turns", "prompt", "reply", "why", "code", "model", "count")
+"""All values that are not known yet when it is decided what to say."""
 
 PLAIN: Final = frozenset(
     {

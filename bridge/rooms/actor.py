@@ -7,7 +7,16 @@ from typing import Final
 
 from bridge import log, metrics
 from bridge.clock import Clock, within
-from bridge.domain.decision import Amend, Answer, Consider, Decision, Forget, Open, Silence
+from bridge.domain.decision import (
+    Amend,
+    Answer,
+    Configure,
+    Consider,
+    Decision,
+    Forget,
+    Open,
+    Silence,
+)
 from bridge.domain.events import Membership, Message, RoomEvent
 from bridge.domain.ids import PuppetId, UserId
 from bridge.domain.lease import Arrival, Lease
@@ -168,7 +177,8 @@ class Actor:
                 view = replace(view, later=await self._later(lease, arrival))
                 decisions = decide(view, event, self._clock.now())
         if isinstance(event, Message) and self._is_present(room):
-            said = said_of(event, room, self._house.cast, decisions)
+            opted_out = await self._store.people.opted_out({event.sender})
+            said = said_of(event, room, self._house.cast, decisions, is_opted_out=bool(opted_out))
             await self._store.history.add(lease, said)
         for decision in decisions:
             kind = type(decision).__name__.lower()
@@ -240,6 +250,6 @@ class Actor:
 
 
 def _puppet_of(decision: Decision) -> PuppetId | None:
-    if isinstance(decision, Forget | Amend | Silence | Consider | Open):
+    if isinstance(decision, Forget | Amend | Silence | Consider | Open | Configure):
         return None
     return decision.puppet_id

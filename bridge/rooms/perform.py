@@ -14,14 +14,17 @@ from bridge.domain.decision import (
     Amend,
     Answer,
     BecomeGroup,
+    Configure,
     Consider,
     Decision,
+    Explain,
     Forget,
     ForgetPerson,
     Join,
     Leave,
     Mute,
     Open,
+    Opt,
     Retract,
     Say,
     Silence,
@@ -33,12 +36,13 @@ from bridge.domain.lease import Lease
 from bridge.domain.persona import Puppet
 from bridge.domain.room import Direct, Room
 from bridge.errors import HomeserverError, Refused, Unreachable
-from bridge.policy import wording
+from bridge.policy import explaining, wording
 from bridge.policy.view import House
 from bridge.ports import Homeserver, Store
 from bridge.rooms.send import Watch
 from bridge.rooms.speak import Speaker
 
+_DAY_MS: Final = 86_400_000
 _INVITE_SETTLES_MS: Final = 15_000
 _BEFORE_DECLINING_MS: Final = 2_000
 _DISCLOSURES: Final = frozenset({"disclosure", "disclosure_more", "bridge_greeting"})
@@ -81,22 +85,38 @@ class Performer:
             case Answer():
                 assert isinstance(event, Message)
                 return await self._speaker.answer(lease, room, decision, event, watch)
-            case Say():
-                return await self._say(lease, room, decision, watch)
-            case ForgetPerson():
-                return await self._forget(lease, room, decision, watch)
-            case Acknowledge():
-                return await self._acknowledge(lease, room, decision, watch)
-            case Retract():
-                return await self._retract(lease, room, decision, watch)
+            case Say() | ForgetPerson() | Opt() | Explain() | Acknowledge() | Retract():
+                return await self._tell(lease, room, decision, watch)
             case Join():
                 return await self._join(lease, room, event, decision)
             case Leave():
                 return await self._leave(room, event, decision)
-            case Mute() | BecomeGroup() | Forget() | Amend() | Open() | Silence():
+            case Mute() | BecomeGroup() | Forget() | Amend() | Open() | Configure() | Silence():
                 return await self._note(lease, room, decision)
             case Consider():
                 raise TypeError("a thought is asked of the model before it is performed")
+            case _:
+                assert_never(decision)
+
+    async def _tell(
+        self,
+        lease: Lease,
+        room: Room,
+        decision: Say | ForgetPerson | Opt | Explain | Acknowledge | Retract,
+        watch: Watch,
+    ) -> Room:
+        """Decisions that say or show something without a model."""
+        match decision:
+            case Say():
+                return await self._say(lease, room, decision, watch)
+            case ForgetPerson() | Opt():
+                return await self._forget(lease, room, decision, watch)
+            case Explain():
+                return await self._explain(lease, room, decision, watch)
+            case Acknowledge():
+                return await self._acknowledge(lease, room, decision, watch)
+            case Retract():
+                return await self._retract(lease, room, decision, watch)
             case _:
                 assert_never(decision)
 
@@ -104,7 +124,7 @@ class Performer:
         self,
         lease: Lease,
         room: Room,
-        decision: Mute | BecomeGroup | Forget | Amend | Open | Silence,
+        decision: Mute | BecomeGroup | Forget | Amend | Open | Configure | Silence,
     ) -> Room:
         """Decisions that change only what we store."""
         match decision:
@@ -115,6 +135,8 @@ class Performer:
                 return replace(room, direct=None)
             case Open():
                 return replace(room, exchange=decision.exchange)
+            case Configure():
+                return replace(room, settings=decision.settings)
             case Forget():
                 await self._store.history.forget(lease, decision.target)
             case Amend():
@@ -141,7 +163,15 @@ class Performer:
             return replace(room, disclosed=(*room.disclosed, say.puppet_id))
         return room
 
-    async def _forget(self, lease: Lease, room: Room, wish: ForgetPerson, watch: Watch) -> Room:
+    async def _forget(
+        self, lease: Lease, room: Room, wish: ForgetPerson | Opt, watch: Watch
+    ) -> Room:
+        if isinstance(wish, Opt):
+            await self._store.people.opt(lease, wish.person, out=wish.out)
+            if not wish.out:
+                return (
+                    room if wish.proof is None else await self._say(lease, room, wish.proof, watch)
+                )
         erased = await self._store.people.forget(lease, wish.person, wish.cause_id)
         self._log.info("person_forgotten", messages=erased.messages, replies=erased.replies)
         if wish.proof is None:
@@ -149,6 +179,19 @@ class Performer:
         counts = tuple((key, str(getattr(erased, key))) for key in wording.COUNTS)
         proof = replace(wish.proof, values=(*wish.proof.values, *counts))
         return await self._say(lease, room, proof, watch)
+
+    async def _explain(self, lease: Lease, room: Room, wish: Explain, watch: Watch) -> Room:
+        store = self._store
+        if wish.what == "usage":
+            used = await store.turns.used(room.room_id, self._clock.now() - _DAY_MS)
+            return await self._say(lease, room, explaining.usage(wish.say, used), watch)
+        assert wish.target is not None
+        turn = await store.turns.behind(room.room_id, wish.target)
+        reason = None if turn else (await store.mailbox.reasons(room.room_id)).get(wish.target)
+        puppet = self._house.cast.by_id(turn.puppet_id) if turn else None
+        name = puppet.persona.name if puppet else ""
+        say = explaining.why(wish.say, turn, reason, name)
+        return await self._say(lease, room, say, watch)
 
     async def _acknowledge(
         self, lease: Lease, room: Room, decision: Acknowledge, watch: Watch

@@ -12,6 +12,7 @@ from bridge.clock import Clock
 from bridge.domain.decision import Answer
 from bridge.domain.effect import Effect, SendText
 from bridge.domain.events import Message
+from bridge.domain.history import Said
 from bridge.domain.ids import EventId, turn_id
 from bridge.domain.lease import Lease
 from bridge.domain.persona import Puppet
@@ -32,7 +33,6 @@ from bridge.rooms.send import Sender, Watch
 PART_BYTES: Final = 6_000
 """Markdown of one message. HTML and JSON escaping can grow it eightfold; an event holds 64 KiB."""
 
-_RECENT: Final = 50
 _WATCH_S: Final = 0.25
 _TYPING_RENEWAL_S: Final = 20.0
 
@@ -59,6 +59,8 @@ class _Speech:
     answer: Answer
     cause: Message
     watch: Watch
+    said: tuple[Said, ...]
+    """What the model is shown."""
 
 
 class Speaker:
@@ -107,13 +109,13 @@ class Speaker:
             return room
         typing = asyncio.create_task(self._attend(puppet, room, cause.event_id), name="typing")
         try:
-            prompt, authors, room = await self._prompt(room, puppet, cause)
+            prompt, said, room = await self._prompt(room, puppet, cause)
             outcome = await self._think(prompt, room, watch)
             speech = _Speech(
                 lease=lease, turn=turn, puppet=puppet, room=room, answer=answer, cause=cause,
-                watch=watch,
+                watch=watch, said=said,
             )  # fmt: skip
-            await self._conclude(speech, authors, outcome)
+            await self._conclude(speech, outcome)
         finally:
             typing.cancel()
             await asyncio.gather(typing, return_exceptions=True)
@@ -146,8 +148,8 @@ class Speaker:
 
     async def _prompt(
         self, room: Room, puppet: Puppet, cause: Message
-    ) -> tuple[Prompt, frozenset[str], Room]:
-        """The prompt, the names of those who speak in it, and the room with its window."""
+    ) -> tuple[Prompt, tuple[Said, ...], Room]:
+        """The prompt, the messages that it shows, and the room with its window."""
         window = self._house.limits.window_messages
         history = self._store.history
         said = await history.recent(room.room_id, from_seq=room.window_from, limit=2 * window)
@@ -157,11 +159,14 @@ class Speaker:
         stored_cause = await history.get(cause.event_id)
         if stored_cause is None:
             raise LookupError("the question is not in the history")
+        if cause.sender in await self._store.people.opted_out({cause.sender}):
+            # Of their words only this one message is read, because it asks.
+            said, stored_cause = [], replace(stored_cause, text=cause.text)
         return (
             build_prompt(
                 house=self._house, room=room, puppet=puppet, said=said, cause=stored_cause
             ),
-            frozenset(line.sender_name for line in said),
+            tuple(line for line in said if line.is_context),
             room,
         )
 
@@ -204,12 +209,7 @@ class Speaker:
             if reason := await watch():
                 return reason
 
-    async def _conclude(
-        self,
-        speech: _Speech,
-        authors: frozenset[str],
-        outcome: _Reply | _Cancelled | EngineError,
-    ) -> None:
+    async def _conclude(self, speech: _Speech, outcome: _Reply | _Cancelled | EngineError) -> None:
         turn = speech.turn
         match outcome:
             case _Cancelled():
@@ -227,9 +227,9 @@ class Speaker:
                 )
                 await self._apologise(speech, outcome.code)
             case _Reply():
-                await self._record_use(turn, outcome.finished)
-                text = self._clean(speech.puppet, authors, outcome)
-                if text and await self._is_worn(speech, text):
+                await self._record_use(turn, outcome.finished, len(speech.said))
+                text = self._clean(speech, outcome)
+                if text and _is_worn(speech, text):
                     await self._store.turns.move(speech.lease, turn.turn_id, "dropped")
                     metrics.TURNS.labels(outcome="dropped").inc()
                     self._log.info("turn_dropped", turn=turn.turn_id, why=REPEATS_ITSELF)
@@ -240,14 +240,7 @@ class Speaker:
                     self._log.warning("reply_empty", turn=turn.turn_id)
                     await self._apologise(speech, "empty_reply")
 
-    async def _is_worn(self, speech: _Speech, text: str) -> bool:
-        """What nobody asked for, and was said much like that before, is better not said."""
-        if not (speech.answer.is_unasked or speech.answer.hops):
-            return False
-        recent = await self._store.history.recent(speech.room.room_id, from_seq=0, limit=_RECENT)
-        return repeats_itself(text, recent, speech.puppet.user_id)
-
-    async def _record_use(self, turn: Turn, finished: Finished) -> None:
+    async def _record_use(self, turn: Turn, finished: Finished, shown: int) -> None:
         metrics.ENGINE_TOKENS.labels(direction="prompt").inc(finished.prompt_tokens)
         metrics.ENGINE_TOKENS.labels(direction="reply").inc(finished.reply_tokens)
         await self._store.turns.record_use(
@@ -255,9 +248,12 @@ class Speaker:
             model=finished.model,
             prompt_tokens=finished.prompt_tokens,
             reply_tokens=finished.reply_tokens,
+            context_messages=shown,
         )
 
-    def _clean(self, puppet: Puppet, authors: frozenset[str], reply: _Reply) -> str:
+    def _clean(self, speech: _Speech, reply: _Reply) -> str:
+        puppet = speech.puppet
+        authors = {line.sender_name for line in speech.said}
         others = {
             name
             for other in self._house.cast.personas()
@@ -343,3 +339,9 @@ class Speaker:
         if puppet is None:
             raise LookupError(f"no puppet {puppet_id!r}")
         return puppet
+
+
+def _is_worn(speech: _Speech, text: str) -> bool:
+    """What nobody asked for, and was said much like that before, is better not said."""
+    is_asked = not (speech.answer.is_unasked or speech.answer.hops)
+    return not is_asked and repeats_itself(text, speech.said, speech.puppet.user_id)

@@ -84,4 +84,7 @@ class Watcher:
         for target in targets:
             if target is not None and (said := await self._store.history.get(target)):
                 found[target] = said
+                if isinstance(event, Reaction) and said.reply_to is not None:
+                    asked = await self._store.history.get(said.reply_to)
+                    found |= {said.reply_to: asked} if asked else {}
         return found

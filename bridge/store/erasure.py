@@ -261,6 +261,7 @@ async def _amend_message(
         """
         UPDATE message SET text = $3
         WHERE event_id = $1 AND room_id = $2 AND redacted_at IS NULL AND text <> $3
+            AND NOT EXISTS (SELECT 1 FROM opted_out WHERE opted_out.user_id = message.sender)
         """,
         target,
         room_id,

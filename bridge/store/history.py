@@ -24,7 +24,8 @@ class History:
         """Append; the same event again changes nothing, also when it was forgotten since."""
         async with owning(self._database, lease) as connection:
             newest = await newest_edit(connection, said.room_id, said.event_id, said.sender)
-            await append(connection, said if newest is None else replace(said, text=newest))
+            is_kept = newest is None or not said.is_context
+            await append(connection, said if is_kept else replace(said, text=newest or ""))
 
     async def recent(self, room_id: RoomId, *, from_seq: int, limit: int) -> Sequence[Said]:
         """The newest `limit` context messages with `seq >= from_seq`, oldest first."""

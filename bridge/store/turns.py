@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bridge.domain.ids import TurnId
+from bridge.domain.ids import EventId, RoomId, TurnId
 from bridge.domain.lease import Lease
-from bridge.domain.turn import LEGAL, OPEN, Turn, TurnState
+from bridge.domain.turn import LEGAL, OPEN, Turn, TurnState, Used
 from bridge.store.database import Connection, Database, Row
 from bridge.store.fence import owning
 
 _COLUMNS = """turn_id, room_id, puppet_id, cause_id, reason, state, model, prompt_tokens,
-    reply_tokens, started_at, ended_at"""
+    reply_tokens, context_messages, started_at, ended_at"""
 
 
 class Turns:
@@ -45,20 +45,58 @@ class Turns:
         return [_turn(row) for row in rows]
 
     async def record_use(
-        self, turn_id: TurnId, *, model: str, prompt_tokens: int, reply_tokens: int
+        self,
+        turn_id: TurnId,
+        *,
+        model: str,
+        prompt_tokens: int,
+        reply_tokens: int,
+        context_messages: int = 0,
     ) -> None:
-        """Which model replied and what it took."""
+        """Which model replied, what it took, and how many messages it was shown."""
         async with self._database.transaction() as connection:
             await connection.execute(
                 """
-                UPDATE turn SET model = $2, prompt_tokens = $3, reply_tokens = $4
+                UPDATE turn SET model = $2, prompt_tokens = $3, reply_tokens = $4,
+                    context_messages = $5
                 WHERE turn_id = $1
                 """,
                 turn_id,
                 model,
                 prompt_tokens,
                 reply_tokens,
+                context_messages,
             )
+
+    async def used(self, room_id: RoomId, since: int) -> Used:
+        """What the room's turns since then (unix ms) came to."""
+        async with self._database.reading() as connection:
+            row = await connection.fetchrow(
+                """
+                SELECT COUNT(*) AS turns, COALESCE(SUM(prompt_tokens), 0) AS prompt,
+                    COALESCE(SUM(reply_tokens), 0) AS reply
+                FROM turn WHERE room_id = $1 AND started_at >= $2 AND model <> ''
+                """,
+                room_id,
+                since,
+            )
+        assert row is not None
+        return Used(
+            turns=row["turns"], prompt_tokens=int(row["prompt"]), reply_tokens=int(row["reply"])
+        )
+
+    async def behind(self, room_id: RoomId, event_id: EventId) -> Turn | None:
+        """The turn that said this event of ours."""
+        async with self._database.reading() as connection:
+            row = await connection.fetchrow(
+                f"""
+                SELECT {_COLUMNS} FROM turn WHERE room_id = $1
+                    AND turn_id = (SELECT turn_id FROM outbox WHERE event_id = $2)
+                """,
+                room_id,
+                event_id,
+            )
+        return _turn(row) if row else None
 
     async def prune(self, before: int) -> int:
         """Delete turns that ended before (unix ms); returns how many."""
@@ -70,7 +108,7 @@ async def open_turn(connection: Connection, turn: Turn) -> Turn:
     """Store the turn unless it is; return the stored one."""
     await connection.execute(
         f"""
-        INSERT INTO turn ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+        INSERT INTO turn ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
         ON CONFLICT (turn_id) DO NOTHING
         """,
         turn.turn_id,
@@ -82,6 +120,7 @@ async def open_turn(connection: Connection, turn: Turn) -> Turn:
         turn.model,
         turn.prompt_tokens,
         turn.reply_tokens,
+        turn.context_messages,
         turn.started_at,
         turn.ended_at,
     )
@@ -118,6 +157,7 @@ def _turn(row: Row) -> Turn:
         model=row["model"],
         prompt_tokens=row["prompt_tokens"],
         reply_tokens=row["reply_tokens"],
+        context_messages=row["context_messages"],
         started_at=row["started_at"],
         ended_at=row["ended_at"],
     )

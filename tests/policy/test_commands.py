@@ -9,6 +9,7 @@ from bridge.domain.persona import Puppet
 from bridge.domain.room import Room
 from bridge.policy import commands, wording
 from bridge.policy.addressing import listen
+from bridge.policy.obey import obey
 from tests.policy.builders import BRIDGE, LUNA, MILO, NOVA, dm, message, room, said, view
 
 OF_LUNA = said(LUNA)
@@ -27,7 +28,7 @@ def answered(text: str, of: Room | None = None) -> Say:
     seen, sent = view(of), message(text, thread="$root")
     command = commands.command_in(seen, listen(seen, sent))
     assert command
-    said_back = commands.answer(seen, sent, command)
+    (said_back,) = obey(seen, sent, command)
     assert isinstance(said_back, Say)
     return said_back
 
@@ -47,7 +48,7 @@ def answered(text: str, of: Room | None = None) -> Say:
         ("!ai ヘルプ", "help"),
         ("!ai privacy", "privacy"),
         ("!ai Datenschutz", "privacy"),
-        ("!ai list", "list"),
+        ("!ai list", "who"),
         ("!ai forget", "forget"),
         ("!ai forget me", "forget"),
         ("!ai vergiss mich", "forget"),
@@ -159,10 +160,10 @@ def test_nobody_answers_where_nobody_is() -> None:
     [
         ("!ai help", None, "help", "command_help"),
         ("!ai privacy", None, "privacy", "command_privacy"),
-        ("!ai list", None, "bridge_help", "command_list"),
+        ("!ai list", None, "bridge_help", "command_who"),
         ("!ai hlep", None, "unknown_command", "command_unknown"),
         ("help", dm(BRIDGE), "bridge_help", "command_help"),
-        ("list", dm(BRIDGE), "bridge_help", "command_list"),
+        ("list", dm(BRIDGE), "bridge_help", "command_who"),
         ("privacy", dm(BRIDGE), "privacy", "command_privacy"),
     ],
 )

@@ -26,6 +26,15 @@ def values_of(key: str, **changed: str) -> dict[str, str]:
         "messages": "12",
         "replies": "9",
         "rooms": "3",
+        "setting": "level balanced · share 30",
+        "choices": "silent, chatty",
+        "turns": "4",
+        "prompt": "1200",
+        "reply": "80",
+        "why": "It was called by name",
+        "code": "named",
+        "model": "gemma3:4b",
+        "count": "12",
         "label": "demo engine, no AI model connected",
     } | changed
     return {name: values[name] for name in KEYS[key]}

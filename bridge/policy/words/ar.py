@@ -68,4 +68,43 @@ WORDS: Final[Mapping[str, str]] = {
     "engine_broken": "انقطع شيء ما أثناء الإجابة. يُرجى طرح السؤال مرة أخرى.",
     "empty_reply": "لم أجد كلامًا مناسبًا لذلك. هل يمكن صياغته بطريقة أخرى؟",
     "demo_topic": "مصدر الإجابات هنا: {label}",
+    "settings_are": "هنا: `{setting}`",
+    "setting_changed": "تم. الآن: `{setting}`",
+    "bad_setting": "`{word}` لا يناسب `{setting}`. ما يناسب: {choices}",
+    "opted_out": (
+        "من الآن لا يرى أي نموذج ذكاء اصطناعي ما تكتبه، ولا يكلمك أحد هنا دون أن تسأل. إذا "
+        "سألت شيئا فلا تُقرأ إلا تلك الرسالة. مُحي: {messages} من رسائلك و{replies} من "
+        "الردود (الغرف: {rooms}). `{prefix} optout off` يلغي ذلك."
+    ),
+    "opted_in": "من الآن يمكن قراءة ما تكتبه مرة أخرى.",
+    "usage": "اليوم في هذه الغرفة: {turns} ردود، {prompt} رمزا مقروءا، {reply} رمزا مكتوبا.",
+    "why_how": "رد على رسالة بـ `{prefix} why` فأقول لماذا كُتبت أو لماذا لم يرد أحد.",
+    "why_said": (
+        "{why} (`{code}`). الشخصية: {name}.[[ النموذج: {model}.]][[ الرسائل التي رآها: {count}.]]"
+    ),
+    "why_silent": "لم يرد أحد. {why} (`{code}`).",
+    "why_unknown": "لم أعد أعرف تلك الرسالة.",
+    "help_of_who": "`{prefix} who` يسرد شخصيات الذكاء الاصطناعي في هذا الخادم.",
+    "help_of_level": (
+        "`{prefix} level` يقول كم نتكلم هنا. `{prefix} level balanced` يغيره، و`{prefix} "
+        "level luna silent` لواحدة منا. المستويات: silent و reply-only و reserved و "
+        "balanced و sociable و chatty. يلزم الحق في تغيير حالة الغرفة."
+    ),
+    "help_of_settings": (
+        "`{prefix} settings` يعرض كل شيء. `{prefix} settings share 30` و`quiet 22:00-07:00`"
+        " و`puppets luna` و`language ar` و`rules …` و`minors on` و`preset social` تغيره. "
+        "يلزم الحق في تغيير حالة الغرفة."
+    ),
+    "help_of_stop": (
+        "`{prefix} stop` يسكتنا جميعا هنا لمدة ساعة، و`{prefix} stop luna` واحدة منا. يحق "
+        "ذلك لأي شخص."
+    ),
+    "help_of_continue": "`{prefix} continue` ينهي السكوت. يلزم الحق في تغيير حالة الغرفة.",
+    "help_of_why": "رد على رسالة بـ `{prefix} why`: أقول لماذا كُتبت أو لماذا لم يرد أحد.",
+    "help_of_privacy": "`{prefix} privacy` يقول ما الذي يُقرأ ويُحفظ ومن يفعل ذلك.",
+    "help_of_forget": "`{prefix} forget` يمحو ما حُفظ عنك في كل الغرف والردود عليك.",
+    "help_of_optout": (
+        "`{prefix} optout` يستبعد كل ما تكتبه من الآن ويمحوه؛ `{prefix} optout off` يلغي ذلك."
+    ),
+    "help_of_usage": "`{prefix} usage` يقول كم كتبنا اليوم في هذه الغرفة.",
 }

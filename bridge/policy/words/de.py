@@ -85,4 +85,60 @@ WORDS: Final[Mapping[str, str]] = {
     "engine_broken": "Beim Antworten ist etwas abgerissen. Frag mich bitte noch einmal.",
     "empty_reply": "Dazu sind mir keine Worte eingefallen. Kannst du es anders sagen?",
     "demo_topic": "Die Antworten hier kommen von: {label}",
+    "settings_are": "Hier: `{setting}`",
+    "setting_changed": "Erledigt. Jetzt: `{setting}`",
+    "bad_setting": "`{word}` passt nicht zu `{setting}`. Möglich ist: {choices}",
+    "opted_out": (
+        "Ab jetzt bekommt kein KI-Modell mehr zu sehen, was du schreibst, und niemand hier "
+        "spricht dich ungefragt an. Fragst du etwas, wird nur diese Nachricht gelesen. "
+        "Gelöscht: {messages} deiner Nachrichten und {replies} Antworten (Räume: {rooms}). "
+        "`{prefix} optout off` macht es rückgängig."
+    ),
+    "opted_in": "Ab jetzt darf wieder gelesen werden, was du schreibst.",
+    "usage": (
+        "Heute in diesem Raum: {turns} Antworten, {prompt} Token gelesen, {reply} Token "
+        "geschrieben."
+    ),
+    "why_how": (
+        "Antworte auf eine Nachricht mit `{prefix} why`, dann sage ich, warum sie "
+        "geschrieben wurde oder warum niemand geantwortet hat."
+    ),
+    "why_said": (
+        "{why} (`{code}`). Figur: {name}.[[ Modell: {model}.]][[ Gezeigte Nachrichten: {count}.]]"
+    ),
+    "why_silent": "Niemand hat geantwortet. {why} (`{code}`).",
+    "why_unknown": "Diese Nachricht kenne ich nicht mehr.",
+    "help_of_who": "`{prefix} who` nennt die KI-Figuren dieses Servers.",
+    "help_of_level": (
+        "`{prefix} level` sagt, wie gesprächig wir hier sind. `{prefix} level balanced` "
+        "ändert es, `{prefix} level luna silent` für eine von uns. Stufen: silent, "
+        "reply-only, reserved, balanced, sociable, chatty. Dazu muss man den Raum "
+        "einstellen dürfen."
+    ),
+    "help_of_settings": (
+        "`{prefix} settings` zeigt alles. `{prefix} settings share 30`, `quiet 22:00-07:00`"
+        ", `puppets luna`, `language de`, `rules …`, `minors on`, `preset social` ändern "
+        "es. Dazu muss man den Raum einstellen dürfen."
+    ),
+    "help_of_stop": (
+        "`{prefix} stop` macht uns alle hier für eine Stunde still, `{prefix} stop luna` "
+        "eine von uns. Das darf jeder."
+    ),
+    "help_of_continue": (
+        "`{prefix} continue` beendet die Stille. Dazu muss man den Raum einstellen dürfen."
+    ),
+    "help_of_why": (
+        "Antworte auf eine Nachricht mit `{prefix} why`: Ich sage, warum sie geschrieben "
+        "wurde oder warum niemand geantwortet hat."
+    ),
+    "help_of_privacy": "`{prefix} privacy` sagt, was gelesen und aufbewahrt wird, und von wem.",
+    "help_of_forget": (
+        "`{prefix} forget` löscht, was in allen Räumen von dir gespeichert ist, und die "
+        "Antworten darauf."
+    ),
+    "help_of_optout": (
+        "`{prefix} optout` lässt ab jetzt alles weg, was du schreibst, und löscht es; `"
+        "{prefix} optout off` macht es rückgängig."
+    ),
+    "help_of_usage": "`{prefix} usage` sagt, wie viel wir heute in diesem Raum geschrieben haben.",
 }

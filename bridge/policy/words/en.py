@@ -69,4 +69,57 @@ WORDS: Final[Mapping[str, str]] = {
     "engine_broken": "Something broke off while I was answering. Please ask me again.",
     "empty_reply": "I couldn't find words for that. Could you put it another way?",
     "demo_topic": "Answers here come from: {label}",
+    "settings_are": "Here: `{setting}`",
+    "setting_changed": "Done. Now: `{setting}`",
+    "bad_setting": "`{word}` does not fit `{setting}`. What fits: {choices}",
+    "opted_out": (
+        "From now on no AI model is shown your words, and nobody here speaks to you "
+        "unasked. If you ask something, only that message is read. Erased: {messages} of "
+        "your messages and {replies} answers (rooms: {rooms}). `{prefix} optout off` "
+        "undoes it."
+    ),
+    "opted_in": "From now on your words may be read again.",
+    "usage": "Today in this room: {turns} replies, {prompt} tokens read, {reply} tokens written.",
+    "why_how": (
+        "Reply to a message with `{prefix} why`, and I say why it was written, or why "
+        "nobody answered it."
+    ),
+    "why_said": (
+        "{why} (`{code}`). Character: {name}.[[ Model: {model}.]][[ Messages it was shown: "
+        "{count}.]]"
+    ),
+    "why_silent": "Nobody answered. {why} (`{code}`).",
+    "why_unknown": "I don't know that message any more.",
+    "help_of_who": "`{prefix} who` lists the AI characters of this server.",
+    "help_of_level": (
+        "`{prefix} level` says how talkative we are here. `{prefix} level balanced` "
+        "changes it, `{prefix} level luna silent` for one of us. Levels: silent, "
+        "reply-only, reserved, balanced, sociable, chatty. It takes the power to change "
+        "the room's state."
+    ),
+    "help_of_settings": (
+        "`{prefix} settings` shows everything. `{prefix} settings share 30`, `quiet "
+        "22:00-07:00`, `puppets luna`, `language en`, `rules …`, `minors on`, `preset "
+        "social` change it. It takes the power to change the room's state."
+    ),
+    "help_of_stop": (
+        "`{prefix} stop` makes all of us quiet here for an hour, `{prefix} stop luna` one "
+        "of us. Anyone may."
+    ),
+    "help_of_continue": (
+        "`{prefix} continue` ends a stop. It takes the power to change the room's state."
+    ),
+    "help_of_why": (
+        "Reply to a message with `{prefix} why`: I say why it was written, or why nobody "
+        "answered it."
+    ),
+    "help_of_privacy": "`{prefix} privacy` says what is read and kept, and by whom.",
+    "help_of_forget": (
+        "`{prefix} forget` erases what is stored of you in all rooms, and the answers to you."
+    ),
+    "help_of_optout": (
+        "`{prefix} optout` leaves your words out of everything from now on, and erases "
+        "them; `{prefix} optout off` undoes it."
+    ),
+    "help_of_usage": "`{prefix} usage` says how much we have written in this room today.",
 }

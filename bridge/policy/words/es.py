@@ -80,4 +80,57 @@ WORDS: Final[Mapping[str, str]] = {
     "engine_broken": "Algo se ha cortado mientras respondía. Pregúntame otra vez, por favor.",
     "empty_reply": "No he encontrado palabras para eso. ¿Puedes decirlo de otra manera?",
     "demo_topic": "Aquí responde: {label}",
+    "settings_are": "Aquí: `{setting}`",
+    "setting_changed": "Hecho. Ahora: `{setting}`",
+    "bad_setting": "`{word}` no sirve para `{setting}`. Lo que sirve: {choices}",
+    "opted_out": (
+        "Desde ahora ningún modelo de IA ve lo que escribes, y nadie aquí te habla sin que "
+        "preguntes. Si preguntas algo, solo se lee ese mensaje. Borrado: {messages} "
+        "mensajes tuyos y {replies} respuestas (salas: {rooms}). `{prefix} optout off` lo "
+        "deshace."
+    ),
+    "opted_in": "Desde ahora se puede volver a leer lo que escribes.",
+    "usage": (
+        "Hoy en esta sala: {turns} respuestas, {prompt} tokens leídos, {reply} tokens escritos."
+    ),
+    "why_how": (
+        "Responde a un mensaje con `{prefix} why` y digo por qué se escribió o por qué "
+        "nadie respondió."
+    ),
+    "why_said": (
+        "{why} (`{code}`). Personaje: {name}.[[ Modelo: {model}.]][[ Mensajes que vio: {count}.]]"
+    ),
+    "why_silent": "Nadie respondió. {why} (`{code}`).",
+    "why_unknown": "Ya no conozco ese mensaje.",
+    "help_of_who": "`{prefix} who` enumera los personajes de IA de este servidor.",
+    "help_of_level": (
+        "`{prefix} level` dice cuánto hablamos aquí. `{prefix} level balanced` lo cambia, `"
+        "{prefix} level luna silent` para una. Niveles: silent, reply-only, reserved, "
+        "balanced, sociable, chatty. Hace falta poder cambiar el estado de la sala."
+    ),
+    "help_of_settings": (
+        "`{prefix} settings` lo muestra todo. `{prefix} settings share 30`, `quiet "
+        "22:00-07:00`, `puppets luna`, `language es`, `rules …`, `minors on`, `preset "
+        "social` lo cambian. Hace falta poder cambiar el estado de la sala."
+    ),
+    "help_of_stop": (
+        "`{prefix} stop` nos deja en silencio aquí durante una hora, `{prefix} stop luna` "
+        "a una. Puede hacerlo cualquiera."
+    ),
+    "help_of_continue": (
+        "`{prefix} continue` termina el silencio. Hace falta poder cambiar el estado de la sala."
+    ),
+    "help_of_why": (
+        "Responde a un mensaje con `{prefix} why`: digo por qué se escribió o por qué "
+        "nadie respondió."
+    ),
+    "help_of_privacy": "`{prefix} privacy` dice qué se lee y se guarda, y quién lo hace.",
+    "help_of_forget": (
+        "`{prefix} forget` borra lo guardado de ti en todas las salas y las respuestas."
+    ),
+    "help_of_optout": (
+        "`{prefix} optout` deja fuera todo lo que escribas desde ahora y lo borra; `"
+        "{prefix} optout off` lo deshace."
+    ),
+    "help_of_usage": "`{prefix} usage` dice cuánto hemos escrito hoy en esta sala.",
 }

@@ -78,4 +78,58 @@ WORDS: Final[Mapping[str, str]] = {
     "engine_broken": "答えている途中で途切れてしまいました。もう一度聞いてください。",
     "empty_reply": "うまく言葉が見つかりませんでした。別の言い方で聞いてもらえますか？",
     "demo_topic": "ここの返事を作っているもの：{label}",
+    "settings_are": "ここでは：`{setting}`",
+    "setting_changed": "変更しました。今は：`{setting}`",
+    "bad_setting": "`{word}` は `{setting}` に使えません。使えるもの：{choices}",
+    "opted_out": (
+        "これからは、あなたの発言は AI モデルに見せません。こちらから話しかけることもありま"
+        "せん。質問されたときは、そのメッセージだけを読みます。消去：あなたのメッセージ "
+        "{messages} 件と返答 {replies} 件（ルーム：{rooms}）。`{prefix} optout off` で元に"
+        "戻せます。"
+    ),
+    "opted_in": "これからは、あなたの発言をまた読めるようにします。",
+    "usage": (
+        "今日このルームでは：返答 {turns} 回、読んだトークン {prompt}、書いたトークン {reply}。"
+    ),
+    "why_how": (
+        "メッセージに `{prefix} why` と返信すると、なぜ書かれたか、なぜ誰も答えなかったかを"
+        "説明します。"
+    ),
+    "why_said": (
+        "{why}（`{code}`）。キャラクター：{name}。[[モデル：{model}。]][[見たメッセージ："
+        "{count} 件。]]"
+    ),
+    "why_silent": "誰も答えませんでした。{why}（`{code}`）。",
+    "why_unknown": "そのメッセージはもう分かりません。",
+    "help_of_who": "`{prefix} who` はこのサーバーの AI キャラクターを一覧にします。",
+    "help_of_level": (
+        "`{prefix} level` はここでどのくらい話すかを示します。`{prefix} level balanced` で"
+        "変更、`{prefix} level luna silent` で一人だけ変更。レベル：silent、reply-only、"
+        "reserved、balanced、sociable、chatty。ルームの状態を変える権限が必要です。"
+    ),
+    "help_of_settings": (
+        "`{prefix} settings` はすべてを表示します。`{prefix} settings share 30`、`quiet "
+        "22:00-07:00`、`puppets luna`、`language ja`、`rules …`、`minors on`、`preset "
+        "social` で変更します。ルームの状態を変える権限が必要です。"
+    ),
+    "help_of_stop": (
+        "`{prefix} stop` で全員が一時間静かになります。`{prefix} stop luna` なら一人だけ。"
+        "誰でも使えます。"
+    ),
+    "help_of_continue": (
+        "`{prefix} continue` で静かな時間を終えます。ルームの状態を変える権限が必要です。"
+    ),
+    "help_of_why": (
+        "メッセージに `{prefix} why` と返信してください。なぜ書かれたか、なぜ誰も答えなかっ"
+        "たかを説明します。"
+    ),
+    "help_of_privacy": "`{prefix} privacy` は、何を誰が読み、保存するかを説明します。",
+    "help_of_forget": (
+        "`{prefix} forget` は、すべてのルームに保存されたあなたの発言と、それへの返答を消します。"
+    ),
+    "help_of_optout": (
+        "`{prefix} optout` は、これからあなたの発言を使わず、保存分も消します。`{prefix} "
+        "optout off` で元に戻せます。"
+    ),
+    "help_of_usage": "`{prefix} usage` は、今日このルームでどれだけ書いたかを示します。",
 }

@@ -62,4 +62,41 @@ WORDS: Final[Mapping[str, str]] = {
     "engine_broken": "我回答到一半断掉了。请再问我一次。",
     "empty_reply": "我一时想不出该怎么回答，能换个说法吗？",
     "demo_topic": "这里的回答来自：{label}",
+    "settings_are": "这里：`{setting}`",
+    "setting_changed": "好了。现在：`{setting}`",
+    "bad_setting": "`{word}` 不适用于 `{setting}`。可以用：{choices}",
+    "opted_out": (
+        "从现在起，AI 模型看不到你写的内容，这里也没有角色会主动跟你说话。你提问时，只读那"
+        "一条消息。已清除：你的 {messages} 条消息和 {replies} 条回答（房间：{rooms}）。`"
+        "{prefix} optout off` 可以撤销。"
+    ),
+    "opted_in": "从现在起，可以再读你写的内容。",
+    "usage": "今天在这个房间：{turns} 次回答，读了 {prompt} 个 token，写了 {reply} 个 token。",
+    "why_how": "用 `{prefix} why` 回复一条消息，我会说明它为什么被写出来，或为什么没有人回答。",
+    "why_said": "{why}（`{code}`）。角色：{name}。[[模型：{model}。]][[看到的消息数：{count}。]]",
+    "why_silent": "没有人回答。{why}（`{code}`）。",
+    "why_unknown": "我已经不认得那条消息了。",
+    "help_of_who": "`{prefix} who` 列出这台服务器的 AI 角色。",
+    "help_of_level": (
+        "`{prefix} level` 显示我们在这里有多健谈。`{prefix} level balanced` 可以更改，`"
+        "{prefix} level luna silent` 只改其中一个。级别：silent、reply-only、reserved、"
+        "balanced、sociable、chatty。需要有更改房间状态的权限。"
+    ),
+    "help_of_settings": (
+        "`{prefix} settings` 显示全部设置。`{prefix} settings share 30`、`quiet "
+        "22:00-07:00`、`puppets luna`、`language zh`、`rules …`、`minors on`、`preset "
+        "social` 可以更改。需要有更改房间状态的权限。"
+    ),
+    "help_of_stop": (
+        "`{prefix} stop` 让我们都在这里安静一小时，`{prefix} stop luna` 只让其中一个安静。"
+        "任何人都可以。"
+    ),
+    "help_of_continue": "`{prefix} continue` 结束安静。需要有更改房间状态的权限。",
+    "help_of_why": "用 `{prefix} why` 回复一条消息：我会说明它为什么被写出来，或为什么没有人回答。",
+    "help_of_privacy": "`{prefix} privacy` 说明会读取和保存什么，由谁负责。",
+    "help_of_forget": "`{prefix} forget` 清除所有房间里保存的与你有关的内容，以及对你的回答。",
+    "help_of_optout": (
+        "`{prefix} optout` 从现在起不再使用你写的内容，并将其清除；`{prefix} optout off` 可以撤销。"
+    ),
+    "help_of_usage": "`{prefix} usage` 显示我们今天在这个房间写了多少。",
 }
