@@ -25,7 +25,10 @@ def goes_on(view: View, message: Message) -> bool:
     is_near = 0 <= later.sent_at - message.sent_at < view.house.limits.burst_ms
     if not is_near or later.thread_root != message.thread_root:
         return False
-    return later.content_kind in WORDED and bool(later.text) and not _is_apart(view, later)
+    if later.content_kind not in WORDED or not later.text:
+        return False
+    asked = {a.puppet.puppet_id for a in listen(view, message).addressed}
+    return not _is_apart(view, later, asked | set(asked_earlier(view, message)))
 
 
 def asked_earlier(view: View, message: Message) -> tuple[PuppetId, ...]:
@@ -49,11 +52,17 @@ def _waiting(view: View, message: Message) -> list[Said]:
     return found
 
 
-def _is_apart(view: View, message: Message) -> bool:
-    """Is it a stop, a command or for somebody else, and so no part of a question before it?"""
+def _is_apart(view: View, message: Message, asked: set[PuppetId]) -> bool:
+    """Is it a stop, a command or for somebody else, and so no part of what these were asked?"""
     heard = listen(view, message)
+    calls_others = any(
+        a.puppet.puppet_id not in asked
+        for a in heard.addressed
+        if a.reason in (reasons.MENTIONED, reasons.NAMED)
+    )
     return bool(
-        heard.is_for_somebody_else
+        calls_others
+        or heard.is_for_somebody_else
         or stopped_by_words(heard)
         or command_in(view, heard)
         or is_for_another_program(view, heard)

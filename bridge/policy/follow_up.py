@@ -9,7 +9,6 @@ from bridge.domain.history import Said
 from bridge.domain.persona import Puppet
 from bridge.policy import reasons
 from bridge.policy.asking import is_question, speaks_to_somebody
-from bridge.policy.filler import is_filler
 from bridge.policy.floor import ASKED_BY_A_PERSON
 from bridge.policy.names import own_words
 from bridge.policy.view import View
@@ -21,13 +20,13 @@ def followed_up(view: View, message: Message, words: str) -> Puppet | None:
     """The puppet that the message goes on talking with.
 
     It answered this person, nobody else has spoken since, not a minute has passed, and the message
-    asks something, speaks to it, or answers what it asked. Statements and thanks follow nothing up.
-    `words` are the sender's own, folded.
+    asks something, speaks to it, or answers what it asked. Statements follow nothing up. `words` are
+    the sender's own, folded, and no filler.
     """
     answer = view.recent[-1] if view.recent else None
     if answer is None or not _is_answer_to(view, answer, message):
         return None
-    if message.received_at - answer.sent_at > WITHIN_MS or is_filler(words):
+    if message.received_at - answer.sent_at > WITHIN_MS:
         return None
     is_asking = is_question(words) or speaks_to_somebody(words)
     was_asked = is_question(own_words(answer.text))

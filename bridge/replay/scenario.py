@@ -21,6 +21,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from bridge.domain.persona import Talkativeness
 from bridge.errors import ScenarioError
+from bridge.policy.gate import REACTIONS
 
 Number = int
 """Messages are numbered from 1."""
@@ -186,9 +187,11 @@ def _puppets_in(scenario: Scenario) -> Iterator[tuple[Location, str]]:
     for number, answers in scenario.expect.answers.items():
         for expected in answers if isinstance(answers, tuple) else ():
             yield ("expect", "answers", number), expected.puppet
-    for key in ("says", "gate"):
-        for name in getattr(scenario, key):
-            yield (key, name), name
+    for name in scenario.says:
+        yield ("says", name), name
+    for name in scenario.gate:
+        if name not in REACTIONS:
+            yield ("gate", name), name
 
 
 def _problem_of_target(

@@ -392,4 +392,5 @@ def _house(scenario: Scenario) -> House:
         access=Access(own_server=SERVER, invite=everyone, ask=everyone),
         limits=Limits(),
         operator="replay",
+        bots=tuple(_user_of(scenario, name) for name in scenario.bots),
     )
