@@ -20,8 +20,8 @@ def followed_up(view: View, message: Message, words: str) -> Puppet | None:
     """The puppet that the message goes on talking with.
 
     It answered this person, nobody else has spoken since, not a minute has passed, and the message
-    asks something, speaks to it, or answers what it asked. Statements follow nothing up. `words` are
-    the sender's own, folded, and no filler.
+    asks something, speaks to it, or answers what it asked. Statements follow nothing up. `words`
+    are the sender's own, folded, and no filler.
     """
     answer = view.recent[-1] if view.recent else None
     if answer is None or not _is_answer_to(view, answer, message):
