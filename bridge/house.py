@@ -71,4 +71,5 @@ def build_house(settings: Settings, cast: Cast) -> House:
         bots=settings.bots,
         max_level=settings.rooms.max_level,
         ai_share=settings.rooms.ai_share,
+        care=settings.operator.care,
     )

@@ -169,6 +169,7 @@ class RoomSettings(Section):
     command_prefix: str = Field(default="!ai", min_length=1, max_length=16)
     window_messages: int = Field(default=60, ge=4, le=1000)
     burst_pause_s: float = Field(default=1.5, ge=0, le=10)
+    typing_chars_per_s: float = Field(default=60, ge=0)
     ai_exchange_messages: int = Field(default=4, ge=1, le=20)
     max_level: Talkativeness = "chatty"
     ai_share: float = Field(default=0.3, ge=0, le=1)
@@ -177,6 +178,7 @@ class RoomSettings(Section):
 class OperatorSettings(Section):
     name: str = ""
     contact: str = ""
+    care: str = Field(default="", max_length=500)
 
 
 class RetentionSettings(Section):
@@ -225,6 +227,7 @@ class Settings(Section):
         return Limits(
             answer_age_ms=self.rooms.answer_age_limit_s * 1000,
             burst_ms=round(self.rooms.burst_pause_s * 1000),
+            typing_chars_per_s=self.rooms.typing_chars_per_s,
             ai_messages=self.rooms.ai_exchange_messages,
             window_messages=self.rooms.window_messages,
             prompt_tokens=self.engine.prompt_tokens(),

@@ -38,6 +38,8 @@ class Limits:
     temperature: float = 0.8
     late_answer_ms: int = 20_000
     burst_ms: int = 1_500
+    typing_chars_per_s: float = 0.0
+    """How fast puppets seem to type; 0: as fast as they can."""
     ai_messages: int = 4
     """Of an exchange among puppets that a person opened."""
     context_days: int = 7

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from bridge.domain.ids import EventId, PuppetId, UserId
+from bridge.domain.ids import EventId, PuppetId, RoomId, UserId
 from bridge.domain.room_settings import Exchange, RoomSettings
 
 Sentence = str
@@ -88,6 +88,27 @@ class Join:
     reason: str
     is_direct: bool = False
     inviter: UserId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Follow:
+    """Go on in the room that this one was replaced by, if that one says so too."""
+
+    puppet_id: PuppetId
+    cause_id: EventId
+    target: RoomId
+    via: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Care:
+    """Somebody may hurt themselves: from now on no jokes, and nobody speaks unasked for a while."""
+
+    cause_id: EventId
+    person: UserId
+    at: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +243,8 @@ Decision = (
     | Say
     | Acknowledge
     | Join
+    | Follow
+    | Care
     | Leave
     | Mute
     | BecomeGroup

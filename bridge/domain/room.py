@@ -10,6 +10,7 @@ from bridge.domain.events import Membership, MembershipState, RoomEvent, StateCh
 from bridge.domain.ids import EventId, PuppetId, RoomId, UserId
 from bridge.domain.room_settings import Exchange, RoomSettings
 
+_MAX_ID_CHARS: Final = 255
 _CREATORS_ARE_ABOVE_SINCE: Final = 12
 """The room version (MSC4289)."""
 
@@ -52,7 +53,8 @@ class Room:
     instant (unix ms) at which a stop ends, by puppet. `disclosed` are the puppets that have said
     what they are here; `window_from` is the history sequence at which the prompt's window begins.
     `powers` is None until it was read; `considered` is the last message that speaking unasked was
-    thought about for.
+    thought about for. `predecessor` and `successor` are rooms before and after an upgrade.
+    `cared_for` are those who were offered help, `cared_at` when that was last (unix ms).
     """
 
     room_id: RoomId
@@ -71,6 +73,10 @@ class Room:
     settings: RoomSettings = RoomSettings()
     exchange: Exchange | None = None
     considered: EventId | None = None
+    predecessor: RoomId | None = None
+    successor: RoomId | None = None
+    cared_at: int = 0
+    cared_for: tuple[UserId, ...] = ()
 
     def joined(self) -> tuple[Member, ...]:
         return tuple(m for m in self.members.values() if m.membership == "join")
@@ -149,8 +155,11 @@ def _apply_state(room: Room, event: StateChange) -> Room:
             return replace(
                 room,
                 is_space=content.get("type") == "m.space",
+                predecessor=predecessor_of(content),
                 powers=_with_creators(room.powers or Powers(), event),
             )
+        case "m.room.tombstone":
+            return replace(room, successor=room.successor or successor_of(event))
         case "m.room.power_levels":
             return replace(room, powers=_with_levels(room.powers or Powers(), content))
         case _:
@@ -159,6 +168,24 @@ def _apply_state(room: Room, event: StateChange) -> Room:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
+
+
+def successor_of(tombstone: StateChange) -> RoomId | None:
+    """The room that this one was replaced by."""
+    return _room_id(tombstone.content.get("replacement_room"))
+
+
+def predecessor_of(create: Mapping[str, object]) -> RoomId | None:
+    """The room that this one goes on from, by the content of its `m.room.create`."""
+    predecessor = create.get("predecessor")
+    named = cast("dict[str, object]", predecessor) if isinstance(predecessor, dict) else {}
+    return _room_id(named.get("room_id"))
+
+
+def _room_id(value: object) -> RoomId | None:
+    if isinstance(value, str) and value.startswith("!") and len(value) <= _MAX_ID_CHARS:
+        return RoomId(value)
+    return None
 
 
 def _with_creators(powers: Powers, event: StateChange) -> Powers:

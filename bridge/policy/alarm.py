@@ -17,6 +17,8 @@ from bridge.policy.score import Score, is_share_full, score
 from bridge.policy.view import View
 
 _OPEN: Final = frozenset({reasons.NOT_ADDRESSED, reasons.TALKED_ABOUT})
+_CARE_MS: Final = 1_800_000
+"""For this long nobody speaks unasked after somebody needed care."""
 _LONGEST_MS: Final = 600_000
 """What nobody said a word to for this long is let go."""
 
@@ -24,6 +26,8 @@ _LONGEST_MS: Final = 600_000
 def on_quiet(view: View, now: int) -> tuple[tuple[Decision, ...], int | None]:
     """What is due now, and in how many milliseconds to look again (None: when something comes)."""
     if not view.room.may_be_written_to() or not view.recent:
+        return (), None
+    if now - view.room.cared_at < _CARE_MS:
         return (), None
     if turn := next_turn(view, now):
         answer, due_at = turn

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from bridge.domain.decision import BecomeGroup, Decision, Join, Leave, Silence
-from bridge.domain.events import Membership, RoomEvent
+from bridge.domain.decision import BecomeGroup, Decision, Join, Silence
+from bridge.domain.events import Membership, RoomEvent, StateChange
 from bridge.domain.ids import server_of
 from bridge.domain.persona import Puppet
 from bridge.policy import reasons
-from bridge.policy.access import may_invite
+from bridge.policy.access import matches, may_invite
+from bridge.policy.acl import is_shut_out
 from bridge.policy.addressing import present, strangers_in_dm
 from bridge.policy.saying import leave, say
 from bridge.policy.view import View
@@ -28,13 +29,37 @@ def on_membership(view: View, event: Membership) -> tuple[Decision, ...]:
     """Something happened to somebody else: a further member ends a DM."""
     if event.membership == "join" and strangers_in_dm(view):
         return _end_dm(view, event)
+    if event.membership in ("leave", "ban") and not _people(view):
+        return leave_all(view, event, "nobody_left", reasons.NOBODY_LEFT)
     return (Silence(cause_id=event.event_id, reason=reasons.MEMBERSHIP),)
 
 
-def leave_encrypted_room(view: View, event: RoomEvent) -> tuple[Leave, ...]:
+def on_access_list(view: View, event: StateChange) -> tuple[Decision, ...]:
+    """Nobody of ours stays where our server is shut out."""
+    if is_shut_out(view.house.access.own_server, event.content):
+        return leave_all(view, event, "server_denied", reasons.SERVER_DENIED)
+    return (Silence(cause_id=event.event_id, reason=reasons.STATE),)
+
+
+def leave_encrypted_room(view: View, event: RoomEvent) -> tuple[Decision, ...]:
     """Nobody of ours stays where messages cannot be read."""
-    return tuple(
-        leave(view, event, puppet, "encrypted_room", reasons.ENCRYPTED) for puppet in present(view)
+    return leave_all(view, event, "encrypted_room", reasons.ENCRYPTED)
+
+
+def leave_all(view: View, event: RoomEvent, sentence: str, reason: str) -> tuple[Decision, ...]:
+    """Every puppet leaves, with the sentence as its reason."""
+    here = present(view)
+    if not here:
+        return (Silence(cause_id=event.event_id, reason=reasons.NOBODY_HERE),)
+    return tuple(leave(view, event, puppet, sentence, reason) for puppet in here)
+
+
+def _people(view: View) -> bool:
+    """Is anybody in the room who is neither ours nor known to be a bot?"""
+    return any(
+        not view.house.cast.is_ours(member.user_id)
+        and not matches(view.house.bots, member.user_id, view.room.room_id)
+        for member in view.room.joined()
     )
 
 

@@ -49,6 +49,10 @@ FOR_MINORS: Final = """\
 Children may read along: no romance, no flirting, nothing sexual, and no mocking of anybody, \
 whoever asks for it. Decline such wishes kindly, in character."""
 
+WITH_CARE: Final = """\
+Somebody here said that they may hurt themselves. Be warm and plain, make no jokes, and do not \
+play a doctor: point to people who help."""
+
 STOP: Final = (
     "\n<m ",
     "\n<m>",
@@ -225,6 +229,8 @@ def _system(room: Room, cards: _Cards) -> str:
     parts = [_header(room), RULES]
     if room.is_for_minors():
         parts.append(FOR_MINORS)
+    if room.cared_for:
+        parts.append(WITH_CARE)
     if rules := quoted(room.settings.house_rules):
         parts.append(f"House rules of this room: {rules}")
     return "\n\n".join((*parts, "The AI characters here:\n" + cards.roster))

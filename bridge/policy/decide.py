@@ -12,6 +12,7 @@ from bridge.domain.decision import (
     Acknowledge,
     Amend,
     Answer,
+    Care,
     Decision,
     Explain,
     Forget,
@@ -40,8 +41,14 @@ from bridge.domain.room import Room
 from bridge.policy import commands, reasons
 from bridge.policy.access import is_denied, may_ask
 from bridge.policy.addressing import WORDED, Addressed, Heard, listen, present
-from bridge.policy.arrival import leave_encrypted_room, on_membership, on_own_membership
+from bridge.policy.arrival import (
+    leave_encrypted_room,
+    on_access_list,
+    on_membership,
+    on_own_membership,
+)
 from bridge.policy.burst import asked_earlier, goes_on
+from bridge.policy.care import is_sign_of_harm
 from bridge.policy.commands import Command
 from bridge.policy.disliking import disliked
 from bridge.policy.exchange import opened
@@ -52,6 +59,7 @@ from bridge.policy.machines import is_machine, why_machine_waits
 from bridge.policy.obey import forget, obey
 from bridge.policy.saying import reply
 from bridge.policy.stopping import stopped_by_reaction, stopped_by_words
+from bridge.policy.upgrading import on_tombstone
 from bridge.policy.view import View
 
 SEEN: Final = "🤫"
@@ -93,10 +101,21 @@ def _decide(view: View, event: RoomEvent, now: int) -> tuple[Decision, ...]:
         case Membership():
             return on_membership(view, event)
         case StateChange() | Encrypted():
-            is_state = isinstance(event, StateChange)
-            return _silence(event, reasons.STATE if is_state else reasons.UNREADABLE)
+            return _on_state(view, event)
         case _:
             assert_never(event)
+
+
+def _on_state(view: View, event: StateChange | Encrypted) -> tuple[Decision, ...]:
+    match event:
+        case StateChange(type="m.room.tombstone"):
+            return on_tombstone(view, event)
+        case StateChange(type="m.room.server_acl"):
+            return on_access_list(view, event)
+        case StateChange():
+            return _silence(event, reasons.STATE)
+        case Encrypted():
+            return _silence(event, reasons.UNREADABLE)
 
 
 def _on_message(view: View, message: Message, now: int) -> tuple[Decision, ...]:
@@ -155,7 +174,11 @@ def _on_question(view: View, message: Message, heard: Heard, now: int) -> tuple[
     """Who is addressed answers, as itself, in the order named. (Speaking unasked belongs here.)"""
     asked = _asked(view, message, heard)
     if not asked:
-        return _silence(message, _why_not_asked(heard))
+        able = speakers(view, now)
+        nearby = Addressed(puppet=able[0], reason=reasons.CARE) if able else None
+        may_care = nearby is not None and view.room.is_for_minors()
+        care = _care(view, message, heard, nearby) if nearby and may_care else ()
+        return care or _silence(message, _why_not_asked(heard))
     if not may_ask(view.house.access, message.sender, message.room_id):
         return _silence(message, reasons.NOT_ALLOWED_TO_ASK)
     if is_machine(view, message) and (reason := why_machine_waits(view, message, asked)):
@@ -168,6 +191,8 @@ def _on_question(view: View, message: Message, heard: Heard, now: int) -> tuple[
     awake = [a for a in characters if a.puppet in able]
     if not awake:
         return _silence(message, _why_unable(view, characters[0].puppet, now))
+    if care := _care(view, message, heard, awake[0]):
+        return care
     if goes_on(view, message):
         asked_so_far = tuple(a.puppet.puppet_id for a in awake)
         return (Silence(cause_id=message.event_id, reason=reasons.BURST, asked=asked_so_far),)
@@ -213,6 +238,21 @@ def _why_not_asked(heard: Heard) -> str:
     if heard.addressed or is_filler(heard.words):
         return reasons.FILLER
     return reasons.TALKED_ABOUT if heard.named else reasons.NOT_ADDRESSED
+
+
+def _care(view: View, message: Message, heard: Heard, by: Addressed) -> tuple[Decision, ...]:
+    """Who may hurt themselves is offered help, once, instead of a character's answer."""
+    if is_machine(view, message) or not is_sign_of_harm(heard.words):
+        return ()
+    care = Care(
+        cause_id=message.event_id,
+        person=message.sender,
+        at=message.received_at,
+        reason=reasons.CARE,
+    )
+    if message.sender in view.room.cared_for:
+        return ()
+    return (reply(view, message, by.puppet, "care", reasons.CARE, words=view.house.care), care)
 
 
 def _why_unable(view: View, puppet: Puppet, now: int) -> str:

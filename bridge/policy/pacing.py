@@ -11,6 +11,7 @@ _MAX_OPENING_CHARS: Final = 80
 _FENCES_BYTES: Final = 6 * _MAX_OPENING_CHARS
 """A code block that is cut needs its fences twice: room for both is kept back."""
 _MIN_LIMIT_BYTES: Final = 1_000
+_LONGEST_TYPING_MS: Final = 4_000
 
 
 def split(markdown: str, limit_bytes: int) -> list[str]:
@@ -85,3 +86,8 @@ def _before_bare_fence(head: str, fence: str) -> str:
     """What stands before a code block that was opened in the last line and has no code yet."""
     before, _, last = head.rpartition("\n")
     return before.rstrip() if last == fence else ""
+
+
+def typing_ms(text: str, chars_per_s: float) -> int:
+    """How long somebody would type this, within reason; 0 where nobody is to wait."""
+    return min(_LONGEST_TYPING_MS, round(len(text) / chars_per_s * 1000)) if chars_per_s else 0

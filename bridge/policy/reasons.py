@@ -57,6 +57,9 @@ COMMAND_FORGET: Final = "command_forget"
 COMMAND_UNKNOWN: Final = "command_unknown"
 BRIDGE_SPOKEN_TO: Final = "bridge_spoken_to"
 
+# Caring.
+CARE: Final = "care"
+
 # Stopping.
 STOP_WORD: Final = "stop_word"
 STOP_REACTION: Final = "stop_reaction"
@@ -82,6 +85,9 @@ ENCRYPTED: Final = "encrypted"
 ENCRYPTION_UNKNOWN: Final = "encryption_unknown"
 ARRIVED: Final = "arrived"
 ALREADY_DISCLOSED: Final = "already_disclosed"
+UPGRADED: Final = "upgraded"
+NOBODY_LEFT: Final = "nobody_left"
+SERVER_DENIED: Final = "server_denied"
 GONE_AGAIN: Final = "gone_again"
 REMOVED: Final = "removed"
 DM_ENDED: Final = "dm_ended"

@@ -31,6 +31,9 @@ class House:
     """Globs of users and servers that the operator knows to be programs."""
     max_level: Talkativeness = "chatty"
     ai_share: float = 0.3
+    care: str = ""
+    """What the operator wants to be said to somebody who may hurt themselves, after our own
+    words: whom to call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,6 +50,9 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "help_of_forget": ("prefix",),
     "help_of_optout": ("prefix",),
     "help_of_usage": ("prefix",),
+    "nobody_left": (),
+    "server_denied": (),
+    "care": ("words",),
     "invite_denied": ("operator",),
     "invite_too_many": (),
     "rooms_full": (),
@@ -84,6 +87,8 @@ PLAIN: Final = frozenset(
         "no_spaces",
         "encrypted_invite",
         "encrypted_room",
+        "nobody_left",
+        "server_denied",
         "retired",
         "demo_topic",
     }

@@ -9,12 +9,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+from pydantic import TypeAdapter
+
 from bridge.app import assemble
 from bridge.clock import FakeClock
 from bridge.domain.access import Access, Limits, Rule
 from bridge.domain.cast import Cast
 from bridge.domain.ids import DeviceId, EventId, PuppetId, RoomId, UserId
 from bridge.domain.persona import Persona, Puppet, PuppetRecord
+from bridge.domain.room_settings import RoomSettings
 from bridge.domain.vendor import AI_KEY, TXN_KEY
 from bridge.engine.scripted import ScriptedEngine
 from bridge.errors import ScenarioError
@@ -23,6 +26,7 @@ from bridge.matrix.simulated import SimulatedHomeserver
 from bridge.policy.view import House
 from bridge.replay.scenario import MessagePart, Scenario
 from bridge.rooms.dispatcher import Dispatcher
+from bridge.store.rooms import write_room
 from bridge.store.store import Store, open_store
 
 SERVER: Final = "home.example"
@@ -30,6 +34,7 @@ _START_MS: Final = 1_764_000_000_000
 _SETTLE_S: Final = 120
 _LEAP_S: Final = 30
 _DURING_S: Final = 2.0
+_SETTINGS: Final = TypeAdapter(RoomSettings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,9 +128,19 @@ class Stage:
             )  # fmt: skip
             await self._until(self._clock.now() + 5_000)
         await self._until(self._clock.now() + 10_000)
+        await self._furnish()
         await self._leap(self._start_ms)
         self._after_set_up = len(homeserver.timeline(self._room_id))
         self._engine.prompts.clear()
+
+    async def _furnish(self) -> None:
+        """Set what the conversation says is set in its room."""
+        assert self._store is not None
+        part = self._scenario.room
+        settings = _SETTINGS.validate_python({"level": part.level, **part.settings})
+        room = await self._store.rooms.get(self._room_id)
+        async with self._store.database.transaction() as connection:
+            await write_room(connection, replace(room, settings=settings))
 
     async def play(self) -> None:
         """Let every message arrive at its time, then let the clock run on."""
@@ -381,7 +396,6 @@ def _house(scenario: Scenario) -> House:
                 aliases=part.aliases,
                 description=f"{part.name.capitalize()}, a character of this conversation.",
                 character=f"{part.name.capitalize()} is friendly.",
-                talkativeness=scenario.room.level,
             ),
         )
         for part in scenario.puppets

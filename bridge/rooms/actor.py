@@ -10,6 +10,7 @@ from bridge.clock import Clock, within
 from bridge.domain.decision import (
     Amend,
     Answer,
+    Care,
     Configure,
     Consider,
     Decision,
@@ -26,6 +27,7 @@ from bridge.errors import BridgeError, LeaseLost, Refused
 from bridge.policy import language
 from bridge.policy.decide import decide
 from bridge.policy.remember import said_of
+from bridge.policy.upgrading import carried
 from bridge.policy.view import House, View
 from bridge.ports import Homeserver, Store
 from bridge.rooms.ahead import Ahead
@@ -211,7 +213,10 @@ class Actor:
         except Refused as refusal:
             self._log.info("room_state_refused", room=room.room_id, why=refusal.errcode)
             return replace(room, is_encrypted=None)
-        return refreshed(room, state)
+        room = refreshed(room, state)
+        if has_just_joined and room.predecessor is not None:
+            return carried(room, await self._store.rooms.get(room.predecessor))
+        return room
 
     async def _later(self, lease: Lease, arrival: Arrival) -> tuple[Message, ...]:
         """The messages that wait behind this one."""
@@ -250,6 +255,6 @@ class Actor:
 
 
 def _puppet_of(decision: Decision) -> PuppetId | None:
-    if isinstance(decision, Forget | Amend | Silence | Consider | Open | Configure):
+    if isinstance(decision, Forget | Amend | Silence | Consider | Open | Configure | Care):
         return None
     return decision.puppet_id

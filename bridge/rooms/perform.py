@@ -14,10 +14,12 @@ from bridge.domain.decision import (
     Amend,
     Answer,
     BecomeGroup,
+    Care,
     Configure,
     Consider,
     Decision,
     Explain,
+    Follow,
     Forget,
     ForgetPerson,
     Join,
@@ -37,12 +39,14 @@ from bridge.domain.persona import Puppet
 from bridge.domain.room import Direct, Room
 from bridge.errors import HomeserverError, Refused, Unreachable
 from bridge.policy import explaining, wording
+from bridge.policy.upgrading import goes_on_from
 from bridge.policy.view import House
 from bridge.ports import Homeserver, Store
 from bridge.rooms.send import Watch
 from bridge.rooms.speak import Speaker
 
 _DAY_MS: Final = 86_400_000
+_CARED_FOR: Final = 100
 _INVITE_SETTLES_MS: Final = 15_000
 _BEFORE_DECLINING_MS: Final = 2_000
 _DISCLOSURES: Final = frozenset({"disclosure", "disclosure_more", "bridge_greeting"})
@@ -91,7 +95,18 @@ class Performer:
                 return await self._join(lease, room, event, decision)
             case Leave():
                 return await self._leave(room, event, decision)
-            case Mute() | BecomeGroup() | Forget() | Amend() | Open() | Configure() | Silence():
+            case Follow():
+                return await self._follow(room, decision)
+            case (
+                Mute()
+                | BecomeGroup()
+                | Forget()
+                | Amend()
+                | Open()
+                | Configure()
+                | Care()
+                | Silence()
+            ):
                 return await self._note(lease, room, decision)
             case Consider():
                 raise TypeError("a thought is asked of the model before it is performed")
@@ -124,7 +139,7 @@ class Performer:
         self,
         lease: Lease,
         room: Room,
-        decision: Mute | BecomeGroup | Forget | Amend | Open | Configure | Silence,
+        decision: Mute | BecomeGroup | Forget | Amend | Open | Configure | Care | Silence,
     ) -> Room:
         """Decisions that change only what we store."""
         match decision:
@@ -137,6 +152,9 @@ class Performer:
                 return replace(room, exchange=decision.exchange)
             case Configure():
                 return replace(room, settings=decision.settings)
+            case Care():
+                cared_for = tuple(dict.fromkeys((*room.cared_for, decision.person)))
+                return replace(room, cared_at=decision.at, cared_for=cared_for[-_CARED_FOR:])
             case Forget():
                 await self._store.history.forget(lease, decision.target)
             case Amend():
@@ -237,6 +255,19 @@ class Performer:
         if join.is_direct and room.direct is None:
             direct = Direct(person=join.inviter, puppet_id=puppet.puppet_id)
             return replace(room, direct=direct)
+        return room
+
+    async def _follow(self, room: Room, follow: Follow) -> Room:
+        """Join the new room; leave it again where it does not say that it follows this one."""
+        puppet = self._puppet(follow.puppet_id)
+        try:
+            await self._homeserver.join(puppet, follow.target, follow.via)
+            state = await self._homeserver.room_state(puppet, follow.target)
+            if not goes_on_from(state, room.room_id):
+                await self._homeserver.leave(puppet, follow.target, "")
+        except Refused as refusal:
+            # It takes an invite: whoever made the new room can send one.
+            self._log.info("not_followed", puppet=puppet.puppet_id, why=refusal.errcode)
         return room
 
     async def _leave(self, room: Room, event: RoomEvent, leave: Leave) -> Room:

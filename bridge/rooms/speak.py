@@ -23,7 +23,7 @@ from bridge.errors import EngineBroken, EngineError, HomeserverError
 from bridge.policy import language, wording
 from bridge.policy.context import build_prompt, next_window, secrets_of
 from bridge.policy.floor import repeats_itself
-from bridge.policy.pacing import split
+from bridge.policy.pacing import split, typing_ms
 from bridge.policy.reasons import REPEATS_ITSELF
 from bridge.policy.trust import clean_reply
 from bridge.policy.view import House
@@ -213,13 +213,11 @@ class Speaker:
         turn = speech.turn
         match outcome:
             case _Cancelled():
-                await self._store.turns.move(speech.lease, turn.turn_id, "dropped")
-                metrics.TURNS.labels(outcome="dropped").inc()
-                self._log.info("turn_dropped", turn=turn.turn_id, why=outcome.reason)
+                await self._drop(speech, outcome.reason)
             case EngineError() if speech.answer.is_unasked or speech.answer.hops:
                 # Nobody waits for it, so nobody needs to hear that it failed.
                 metrics.ENGINE_ERRORS.labels(code=outcome.code).inc()
-                await self._store.turns.move(speech.lease, turn.turn_id, "dropped")
+                await self._drop(speech, outcome.code)
             case EngineError():
                 metrics.ENGINE_ERRORS.labels(code=outcome.code).inc()
                 self._log.warning(
@@ -230,15 +228,30 @@ class Speaker:
                 await self._record_use(turn, outcome.finished, len(speech.said))
                 text = self._clean(speech, outcome)
                 if text and _is_worn(speech, text):
-                    await self._store.turns.move(speech.lease, turn.turn_id, "dropped")
-                    metrics.TURNS.labels(outcome="dropped").inc()
-                    self._log.info("turn_dropped", turn=turn.turn_id, why=REPEATS_ITSELF)
+                    await self._drop(speech, REPEATS_ITSELF)
+                elif text and (reason := await self._type(speech, text)):
+                    await self._drop(speech, reason)
                 elif text:
                     effects = self._parts(speech, text, outcome.finished.model)
                     await self._perform(speech.lease, turn, effects, speech.watch, then="done")
                 else:
                     self._log.warning("reply_empty", turn=turn.turn_id)
                     await self._apologise(speech, "empty_reply")
+
+    async def _drop(self, speech: _Speech, reason: str) -> None:
+        await self._store.turns.move(speech.lease, speech.turn.turn_id, "dropped")
+        metrics.TURNS.labels(outcome="dropped").inc()
+        self._log.info("turn_dropped", turn=speech.turn.turn_id, why=reason)
+
+    async def _type(self, speech: _Speech, text: str) -> str | None:
+        """Take about as long as a person would, thinking included; returns why it is pointless."""
+        wanted_ms = typing_ms(text, self._house.limits.typing_chars_per_s)
+        until = speech.turn.started_at + wanted_ms
+        while (left_ms := until - self._clock.now()) > 0:
+            await self._clock.sleep(min(_WATCH_S, left_ms / 1000))
+            if reason := await speech.watch():
+                return reason
+        return None
 
     async def _record_use(self, turn: Turn, finished: Finished, shown: int) -> None:
         metrics.ENGINE_TOKENS.labels(direction="prompt").inc(finished.prompt_tokens)

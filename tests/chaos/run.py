@@ -241,7 +241,7 @@ def _world(
         },
         "personas": {"enabled": list(PUPPETS)},
         "access": {"max_invites_per_day": 1000},
-        "rooms": {"window_messages": 8, "burst_pause_s": 0},
+        "rooms": {"window_messages": 8, "burst_pause_s": 0, "typing_chars_per_s": 0},
     }
     if plan.homeserver == "fake":
         return FakeWorld(folder, configuration, plan.memory, dice)

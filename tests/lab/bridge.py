@@ -55,7 +55,7 @@ class BridgeProcess:
             "operator": {"name": "the lab"},
             "http": {"port": http_port},
             "log": {"level": "debug"},
-            "rooms": {"burst_pause_s": 0},
+            "rooms": {"burst_pause_s": 0, "typing_chars_per_s": 0},
         }
         for name, section in sections.items():
             content[name] = {**content.get(name, {}), **section}

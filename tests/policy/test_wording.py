@@ -26,6 +26,7 @@ def values_of(key: str, **changed: str) -> dict[str, str]:
         "messages": "12",
         "replies": "9",
         "rooms": "3",
+        "words": "Call Ada.",
         "setting": "level balanced · share 30",
         "choices": "silent, chatty",
         "turns": "4",

@@ -141,4 +141,12 @@ WORDS: Final[Mapping[str, str]] = {
         "{prefix} optout off` macht es rückgängig."
     ),
     "help_of_usage": "`{prefix} usage` sagt, wie viel wir heute in diesem Raum geschrieben haben.",
+    "nobody_left": "Ich gehe, weil niemand mehr hier ist.",
+    "server_denied": "Ich gehe, weil dieser Raum meinen Server nicht teilnehmen lässt.",
+    "care": (
+        "Gut, dass du das hier schreibst. Ich bin eine KI und kann nicht helfen wie ein "
+        "Mensch, aber du musst damit nicht allein sein: Bitte sprich mit jemandem, dem du "
+        "vertraust, oder mit einem Hilfetelefon oder einer Ärztin in deiner Nähe, am "
+        "besten jetzt.[[ {words}]]"
+    ),
 }

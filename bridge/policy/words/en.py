@@ -122,4 +122,11 @@ WORDS: Final[Mapping[str, str]] = {
         "them; `{prefix} optout off` undoes it."
     ),
     "help_of_usage": "`{prefix} usage` says how much we have written in this room today.",
+    "nobody_left": "I'm leaving because nobody is here any more.",
+    "server_denied": "I'm leaving because this room doesn't let my server take part.",
+    "care": (
+        "I'm glad you wrote that here. I'm an AI and can't help the way a person can, but "
+        "you don't have to be alone with it: please talk to somebody you trust, or to a "
+        "helpline or doctor near you, now if you can.[[ {words}]]"
+    ),
 }

@@ -133,4 +133,12 @@ WORDS: Final[Mapping[str, str]] = {
         "{prefix} optout off` lo deshace."
     ),
     "help_of_usage": "`{prefix} usage` dice cuánto hemos escrito hoy en esta sala.",
+    "nobody_left": "Me voy porque ya no queda nadie.",
+    "server_denied": "Me voy porque esta sala no deja participar a mi servidor.",
+    "care": (
+        "Me alegra que lo escribas aquí. Soy una IA y no puedo ayudar como una persona, "
+        "pero no tienes que estar a solas con esto: habla, por favor, con alguien de "
+        "confianza, o con una línea de ayuda o un médico cerca de ti, ahora si puedes.[[ "
+        "{words}]]"
+    ),
 }

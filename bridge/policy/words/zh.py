@@ -99,4 +99,10 @@ WORDS: Final[Mapping[str, str]] = {
         "`{prefix} optout` 从现在起不再使用你写的内容，并将其清除；`{prefix} optout off` 可以撤销。"
     ),
     "help_of_usage": "`{prefix} usage` 显示我们今天在这个房间写了多少。",
+    "nobody_left": "这里已经没有人了，我先离开。",
+    "server_denied": "这个房间不让我的服务器参与，我先离开。",
+    "care": (
+        "谢谢你在这里说出来。我是 AI，没法像人那样帮助你，但你不必独自承受：请现在就跟一个"
+        "你信任的人、求助热线或附近的医生谈谈。[[{words}]]"
+    ),
 }
