@@ -38,6 +38,7 @@ class World:
 
     def reset_model(self) -> None:
         self.ollama.reply = answer_of_model
+        self.ollama.choice = "N"
         self.ollama.rules.clear()
         self.ollama.once.clear()
         self.ollama.seen.clear()

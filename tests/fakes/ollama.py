@@ -75,6 +75,9 @@ class FakeOllama:
         self.reply: Reply | str | Brain = reply
         self.rules: list[tuple[str, Reply | str]] = []
         self.once: list[Reply] = []
+        self.choice = "N"
+        """The letter that it chooses when it is asked for one."""
+        self.tells_logprobs = True
         self.seen: list[Seen] = []
         self.loaded: dict[str, tuple[int, bool]] = {}
         """Runner options (num_ctx, shift) that each model is loaded with."""
@@ -224,7 +227,25 @@ class FakeOllama:
         return await self._answer(request, asked, "response")
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
-        return await self._answer(request, await request.json(), "message")
+        body = await request.json()
+        if body.get("logprobs") or isinstance(body.get("format"), dict):
+            return web.json_response(self._chosen(body))
+        return await self._answer(request, body, "message")
+
+    def _chosen(self, body: Body) -> Body:
+        """One token and how likely it was, or an answer in JSON, as Ollama 0.33 gives them."""
+        is_json = isinstance(body.get("format"), dict)
+        text = json.dumps({"choice": self.choice}) if is_json else self.choice
+        answer: Body = {
+            "model": body.get("model"),
+            "message": {"role": "assistant", "content": text},
+            "done": True,
+            "done_reason": "stop",
+        }
+        if body.get("logprobs") and self.tells_logprobs:
+            top = [{"token": self.choice, "logprob": -0.05}, {"token": "Z", "logprob": -3.5}]
+            answer["logprobs"] = [{**top[0], "top_logprobs": top}]
+        return answer
 
     async def _answer(self, request: web.Request, body: Body, key: str) -> web.StreamResponse:
         name = str(body.get("model", ""))

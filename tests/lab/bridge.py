@@ -107,6 +107,14 @@ class BridgeProcess:
                 await asyncio.sleep(_TICK_S)
         raise TimeoutError(f"the bridge is not ready:\n{self.log_tail()}")
 
+    async def logged(self, words: str, patience_s: float = 15.0) -> None:
+        """Wait until the log holds these words."""
+        for _ in range(round(patience_s / _TICK_S)):
+            if words in self.log.read_text(errors="replace"):
+                return
+            await asyncio.sleep(_TICK_S)
+        raise TimeoutError(f"{words!r} was not logged")
+
     async def stop(self) -> int:
         """SIGTERM, as a system would; returns the exit status."""
         return await self._end(signal.SIGTERM)
