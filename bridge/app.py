@@ -178,7 +178,7 @@ class App:
             is_ours=self.cast.is_ours,
         )
 
-        self.ingest.on_trouble = self.dispatcher.lookback.doubt
+        self.ingest.on_trouble = self.dispatcher.lookback.doubt_at_once
 
     @property
     def engine_label(self) -> str:

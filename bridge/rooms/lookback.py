@@ -40,6 +40,7 @@ class Lookback:
         self._cast = cast
         self._clock = clock
         self._has_doubts = asyncio.Event()
+        self._is_urgent = asyncio.Event()
         self._turnstile = asyncio.Semaphore(_AT_ONCE)
         self._log = log.get("rooms.lookback")
 
@@ -47,13 +48,20 @@ class Lookback:
         """Something has failed: the homeserver may have dropped events."""
         self._has_doubts.set()
 
+    def doubt_at_once(self) -> None:
+        """It has probably died just now: the rooms are told before anything else comes."""
+        self._is_urgent.set()
+        self._has_doubts.set()
+
     async def keep_doubting(self) -> None:
-        """Whenever there is doubt, tell the rooms, at most once a second, until cancelled."""
+        """Whenever there is doubt, tell the rooms, until cancelled: at most once a second, where it
+        isn't urgent."""
         while True:
             await self._has_doubts.wait()
             self._has_doubts.clear()
+            self._is_urgent.clear()
             await self.tell_rooms()
-            await self._clock.sleep(_PAUSE_S)
+            await self._clock.wait(self._is_urgent, _PAUSE_S)
 
     async def tell_rooms(self) -> None:
         """Let every room that was lately active look back before it goes on; where the database is

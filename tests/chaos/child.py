@@ -31,12 +31,12 @@ from bridge.domain import turn
 from bridge.domain.effect import Planned
 from bridge.domain.ids import txn_id
 from bridge.matrix.homeserver import MatrixHomeserver
-from bridge.rooms import heart
+from bridge.rooms import heart, lookback
 from bridge.store import history, mailbox, outbox, rooms, sqlite, turns
 from bridge.store.database import Connection, Database
 from tests.lab.death import die_with_parent
 
-Without = Literal["", "device", "fence", "outbox", "guard"]
+Without = Literal["", "device", "fence", "outbox", "guard", "lookback"]
 Pause = Literal["", "lease check", "plan"]
 
 LEASE_TTL_S: Final = 2.0
@@ -121,7 +121,16 @@ def shorten_leases() -> None:
         call.__kwdefaults__["timeout_s"] = SEND_TIMEOUT_S
 
 
+def take_out_lookback() -> None:
+    async def look(*_: object) -> None:
+        return None
+
+    lookback.Lookback.look = look  # type: ignore[method-assign,assignment]
+
+
 def take_out_device() -> None:
+    # Who looks first sees in the room what would be sent again.
+    take_out_lookback()
     api = MatrixHomeserver._api
     MatrixHomeserver._api = lambda self, user_id, _: api(self, user_id, "")  # type: ignore[method-assign]
 
@@ -132,12 +141,17 @@ def take_out_fence() -> None:
         async with database.transaction() as connection:
             yield connection
 
+    async def unchecked(*_: object) -> int:
+        return 0
+
     for module in (history, mailbox, outbox, rooms, turns):
         module.owning = unfenced  # type: ignore[attr-defined]
+    mailbox.check_owned = unchecked  # type: ignore[attr-defined]
 
 
 def take_out_outbox() -> None:
     """Effects are remembered in this process alone."""
+    take_out_lookback()
 
     async def plan(store: Any, lease: Any, of: turn.Turn, effects: Any) -> Any:
         await turns.Turns(store._database).open(lease, of)
@@ -162,6 +176,7 @@ SAFEGUARDS: Final[dict[Without, Callable[[], None]]] = {
     "fence": take_out_fence,
     "outbox": take_out_outbox,
     "guard": take_out_guard,
+    "lookback": take_out_lookback,
 }
 
 

@@ -84,7 +84,7 @@ def _plan(arguments: list[str]) -> Plan:
         help=f"of {','.join(FAULTS)} (default: all)",
     )  # fmt: skip
     parser.add_argument(
-        "--without", choices=["device", "fence", "outbox", "guard"], default="",
+        "--without", choices=["device", "fence", "outbox", "guard", "lookback"], default="",
         help="take one safeguard out: the oracle should notice",
     )  # fmt: skip
     parser.add_argument("--rooms", type=int, default=10)

@@ -50,6 +50,7 @@ CALM = Plan(seed=5, seconds=7, rooms=6, slowness_s=0.1, patience_s=30)
 SPLIT = replace(CALM, workers=3, database="postgres", memory="none", faults=())
 TRIALS: dict[Without, Plan] = {
     "device": replace(CALM, faults=("homeserver",), haste=5.0),
+    "lookback": replace(CALM, faults=("homeserver",), haste=5.0, patience_s=8),
     "outbox": replace(CALM, faults=("kill",), long_share=0.7, slow_share=0.5),
     "guard": replace(SPLIT, pause="lease check"),
     # Two at work in one room: few rooms, and always something to answer in them.
@@ -75,6 +76,15 @@ async def is_noticed(name: Without, capsys: pytest.CaptureFixture[str]) -> bool:
         if shows(outcome.verdict):
             return True
     return False
+
+
+@pytest.mark.timeout(400)
+async def test_the_oracle_sees_when_nobody_looks_back(capsys: pytest.CaptureFixture[str]) -> None:
+    for seed in range(5, 5 + TRIES):
+        plan = replace(TRIALS["lookback"], without="lookback", seed=seed)
+        if (await played(plan, capsys)).verdict.lost:
+            return
+    raise AssertionError("nothing was lost")
 
 
 @pytest.mark.timeout(400)
