@@ -33,6 +33,7 @@ from bridge.rooms.gate import Gate
 from bridge.rooms.heart import Heart
 from bridge.rooms.lookback import Lookback
 from bridge.rooms.perform import Performer
+from bridge.rooms.profiles import Profiles
 from bridge.rooms.quiet import Quiet
 from bridge.rooms.send import Sender
 from bridge.rooms.speak import Speaker
@@ -103,6 +104,7 @@ def assemble(
         lookback=lookback,
         watcher=watcher,
         quiet=quiet,
+        profiles=Profiles(store=store, homeserver=homeserver, clock=clock),
         house=house,
         clock=clock,
     )

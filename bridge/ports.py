@@ -73,6 +73,10 @@ class Homeserver(Protocol):
 
     async def joined_rooms(self, puppet: Puppet) -> Sequence[RoomId]: ...
 
+    async def profile(self, puppet: Puppet, user_id: UserId) -> Mapping[str, object]:
+        """What somebody says of themselves. It may take another server long to answer."""
+        ...
+
     async def look_back(
         self, puppet: Puppet, room_id: RoomId, *, limit: int, now: int,
         is_ours: Callable[[str], bool],
@@ -304,6 +308,14 @@ class People(Protocol):
 
     async def opt(self, lease: Lease, person: UserId, *, out: bool) -> None:
         """From now on leave a person's words out, or show them again. Raises LeaseLost."""
+        ...
+
+    async def is_bot(self, person: UserId, since: int) -> bool | None:
+        """What the profile said when it was looked at, if that was since then (unix ms)."""
+        ...
+
+    async def note_profile(self, person: UserId, *, is_bot: bool) -> None:
+        """The profile was looked at."""
         ...
 
 

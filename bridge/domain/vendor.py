@@ -15,3 +15,6 @@ fixed sentences (help, notices). Profile: `{"persona": str, "operator": str}`.
 
 TXN_KEY: Final = f"{PREFIX}.txn"
 """In event content: the transaction id it was sent with, so that its echo confirms the outbox."""
+
+BOT_FLAG: Final = "dev.nordgedanken.msc4015"
+"""In profiles: the proposed flag of programs (MSC4015). Not ours; set and believed."""

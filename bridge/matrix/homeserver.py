@@ -22,7 +22,7 @@ from multidict import MultiDict
 
 from bridge.domain.effect import Effect, Redact
 from bridge.domain.events import Delivery, Membership, StateChange
-from bridge.domain.ids import EventId, RoomId, TxnId
+from bridge.domain.ids import EventId, RoomId, TxnId, UserId
 from bridge.domain.persona import Puppet
 from bridge.errors import (
     HomeserverError,
@@ -41,6 +41,8 @@ JOIN_TIMEOUT_S: Final = 60.0
 """Joining through another server takes long."""
 LOOK_BACK_TIMEOUT_S: Final = 10.0
 """It may have to ask other servers first."""
+PROFILE_TIMEOUT_S: Final = 2.0
+"""Somebody waits for an answer meanwhile."""
 STATE_TIMEOUT_S: Final = 30.0
 """A large room has megabytes of members."""
 TYPING_MS: Final = 30_000
@@ -147,6 +149,11 @@ class MatrixHomeserver:
         if not isinstance(rooms, list):
             raise Unreachable("the homeserver's answer is not a list of rooms")
         return [RoomId(room) for room in rooms]
+
+    async def profile(self, puppet: Puppet, user_id: UserId) -> Json:
+        """What somebody says of themselves. It may take another server long to answer."""
+        path = f"{_V3}/profile/{quote(user_id, safe='')}"
+        return await self.call(puppet, Method.GET, path, timeout_s=PROFILE_TIMEOUT_S)
 
     async def look_back(
         self, puppet: Puppet, room_id: RoomId, *, limit: int, now: int,

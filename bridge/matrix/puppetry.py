@@ -15,13 +15,10 @@ from mautrix.api import Method
 from bridge import log
 from bridge.domain.ids import DeviceId, localpart_of
 from bridge.domain.persona import Puppet, PuppetRecord
-from bridge.domain.vendor import AI_KEY
+from bridge.domain.vendor import AI_KEY, BOT_FLAG
 from bridge.errors import ConfigError, Refused
 from bridge.matrix.homeserver import MatrixHomeserver
 from bridge.ports import PuppetMemory
-
-BOT_FLAG: Final = "dev.nordgedanken.msc4015"
-"""The proposed mark of a bot in a profile (MSC4015)."""
 
 _V3: Final = "_matrix/client/v3"
 

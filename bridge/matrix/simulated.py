@@ -59,6 +59,7 @@ class SimulatedHomeserver:
         self._numbers = itertools.count(1)
         self._sent: dict[tuple[str, str], EventId] = {}
         self._faults: list[Fault] = []
+        self.profiles: dict[str, Mapping[str, object]] = {}
         self.is_down = False
         """Nobody can look back."""
         self._accept: Accept | None = None
@@ -129,6 +130,9 @@ class SimulatedHomeserver:
             for room_id, room in self._rooms.items()
             if room.membership(puppet.user_id) == "join"
         ]
+
+    async def profile(self, puppet: Puppet, user_id: UserId) -> Mapping[str, object]:
+        return self.profiles.get(user_id, {})
 
     async def look_back(
         self, puppet: Puppet, room_id: RoomId, *, limit: int, now: int,

@@ -23,8 +23,10 @@ from bridge.policy.view import View
 
 
 def is_machine(view: View, message: Message) -> bool:
-    """Does the message say so, or does the operator know its author as a bot?"""
+    """Does the message say so, or its author's profile, or does the operator know it?"""
     if message.content_kind == "notice" or message.is_ai_marked:
+        return True
+    if message.sender in view.flagged:
         return True
     return matches(view.house.bots, message.sender, message.room_id)
 

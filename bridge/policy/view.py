@@ -41,10 +41,11 @@ class View:
     """`room` is the room after the event was applied, `before` the room before it.
 
     `recent` are the room's last messages before the event, the oldest first; `later` the messages
-    that have come since. `opted_out` are those of the people in it whose words no model is shown.
-    `said` holds the stored messages that the event refers to (reply,
-    reaction, edit, redaction and thread targets), as far as we know them. `rooms_joined` and
-    `invites_today` (of the inviter) are only meaningful for an invite.
+    that have come since. Of the people in it, `opted_out` are those whose words no model is shown,
+    `flagged` those who say in their profile that they are programs. `said` holds the stored
+    messages that the event refers to (reply, reaction, edit, redaction and thread targets), as far
+    as we know them. `rooms_joined` and `invites_today` (of the inviter) are only meaningful for an
+    invite.
     """
 
     house: House
@@ -53,6 +54,7 @@ class View:
     recent: tuple[Said, ...] = ()
     later: tuple[Message, ...] = ()
     opted_out: frozenset[UserId] = frozenset()
+    flagged: frozenset[UserId] = frozenset()
     said: Mapping[EventId, Said] = field(default_factory=dict[EventId, Said])
     rooms_joined: int = 0
     invites_today: int = 0

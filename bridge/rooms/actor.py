@@ -33,6 +33,7 @@ from bridge.ports import Homeserver, Store
 from bridge.rooms.ahead import Ahead
 from bridge.rooms.lookback import Lookback
 from bridge.rooms.perform import Performer
+from bridge.rooms.profiles import Profiles
 from bridge.rooms.quiet import RECENT, Quiet
 from bridge.rooms.recover import settle
 from bridge.rooms.send import Sender
@@ -61,6 +62,7 @@ class Actor:
         lookback: Lookback,
         watcher: Watcher,
         quiet: Quiet,
+        profiles: Profiles,
         house: House,
         clock: Clock,
     ) -> None:
@@ -71,6 +73,7 @@ class Actor:
         self._lookback = lookback
         self._watcher = watcher
         self._quiet = quiet
+        self._profiles = profiles
         self._house = house
         self._clock = clock
         self._is_draining = False
@@ -171,13 +174,8 @@ class Actor:
         view = await self._view(lease, before, room, arrival)
         decisions = decide(view, event, self._clock.now())
         if isinstance(event, Message) and any(isinstance(d, Answer) for d in decisions):
-            left_ms = event.received_at + self._house.limits.burst_ms - self._clock.now()
-            await self._performer.announce(room, decisions, is_pausing=left_ms > 0)
-            if left_ms > 0:
-                # Its author may go on.
-                await self._clock.sleep(left_ms / 1000)
-                view = replace(view, later=await self._later(lease, arrival))
-                decisions = decide(view, event, self._clock.now())
+            view = await self._before_answering(lease, view, arrival, decisions)
+            decisions = decide(view, event, self._clock.now())
         if isinstance(event, Message) and self._is_present(room):
             opted_out = await self._store.people.opted_out({event.sender})
             said = said_of(event, room, self._house.cast, decisions, is_opted_out=bool(opted_out))
@@ -217,6 +215,22 @@ class Actor:
         if has_just_joined and room.predecessor is not None:
             return carried(room, await self._store.rooms.get(room.predecessor))
         return room
+
+    async def _before_answering(
+        self, lease: Lease, view: View, arrival: Arrival, decisions: tuple[Decision, ...]
+    ) -> View:
+        """Look who asks, and let them go on for a moment."""
+        event, room = arrival.event, view.room
+        left_ms = event.received_at + self._house.limits.burst_ms - self._clock.now()
+        await self._performer.announce(room, decisions, is_pausing=left_ms > 0)
+        puppet = self._present_puppet(room)
+        if puppet and await self._profiles.is_bot(puppet, event.sender):
+            view = replace(view, flagged=frozenset({event.sender}))
+        left_ms = event.received_at + self._house.limits.burst_ms - self._clock.now()
+        if left_ms > 0:
+            await self._clock.sleep(left_ms / 1000)
+            view = replace(view, later=await self._later(lease, arrival))
+        return view
 
     async def _later(self, lease: Lease, arrival: Arrival) -> tuple[Message, ...]:
         """The messages that wait behind this one."""

@@ -213,6 +213,11 @@ ALTER TABLE message ADD COLUMN asked TEXT NOT NULL DEFAULT '';
 ALTER TABLE message ADD COLUMN hops BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE turn ADD COLUMN context_messages BIGINT NOT NULL DEFAULT 0;
 CREATE INDEX turn_by_room ON turn (room_id, started_at);
+CREATE TABLE profile (
+    user_id TEXT PRIMARY KEY,
+    is_bot BIGINT NOT NULL,
+    looked_at BIGINT NOT NULL
+);
 CREATE TABLE opted_out (
     user_id TEXT PRIMARY KEY,
     since_at BIGINT NOT NULL
@@ -225,7 +230,7 @@ async def upgrade_v3(connection: Connection, _: Database) -> None:
 
     `mailbox.doubts`: above 0 the room may hold events that the homeserver never gave us.
     `message.asked`: names of the puppets that a message asked, with spaces between. `opted_out`:
-    people whose words no model is shown.
+    people whose words no model is shown. `profile`: who says there that they are a program.
     """
     for statement in _CHANGES_V3.split(";"):
         await connection.execute(statement)

@@ -109,6 +109,27 @@ class People:
                     await connection.now(),
                 )
 
+    async def is_bot(self, person: UserId, since: int) -> bool | None:
+        """What the profile said when it was looked at, if that was since then (unix ms)."""
+        async with self._database.reading() as connection:
+            found = await connection.fetchval(
+                "SELECT is_bot FROM profile WHERE user_id = $1 AND looked_at >= $2", person, since
+            )
+        return None if found is None else bool(found)
+
+    async def note_profile(self, person: UserId, *, is_bot: bool) -> None:
+        """The profile was looked at."""
+        async with self._database.transaction() as connection:
+            await connection.execute(
+                """
+                INSERT INTO profile (user_id, is_bot, looked_at) VALUES ($1, $2, $3)
+                ON CONFLICT (user_id) DO UPDATE SET is_bot = $2, looked_at = $3
+                """,
+                person,
+                is_bot,
+                await connection.now(),
+            )
+
     async def prune(self, before: int) -> int:
         """Delete what only counts, from before (unix ms); returns rows deleted."""
         async with self._database.transaction() as connection:

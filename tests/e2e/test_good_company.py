@@ -202,3 +202,28 @@ async def test_an_upgraded_room_keeps_its_settings(world: World, alice: Person) 
         new_id, lambda e: is_message(e, world.luna) and replies_to(e) == shown
     )
     assert "Always mention the weather" in said["content"]["body"]
+
+
+async def test_an_upgraded_public_room_is_followed(world: World, alice: Person) -> None:
+    room_id = await world.room_of(alice, world.luna, preset="public_chat")
+    upgraded = await alice.call(
+        "POST", f"/_matrix/client/v3/rooms/{room_id}/upgrade", {"new_version": "11"}
+    )
+    new_id = upgraded["replacement_room"]
+    await world.wait_until_there(alice, new_id, world.luna)
+    asked = await alice.send(new_id, "Luna, are you here too?")
+    await world.answer(alice, new_id, asked, world.luna)
+
+
+async def test_who_may_hurt_themselves_is_met_with_care_once(world: World, alice: Person) -> None:
+    room_id = await world.room_of(alice, world.luna)
+    said = await alice.send(room_id, "Luna, I want to die")
+    care = await alice.wait_for(
+        room_id, lambda e: is_message(e, world.luna) and replies_to(e) == said
+    )
+    assert care["content"]["msgtype"] == "m.notice"
+    assert "helpline" in care["content"]["body"]
+    assert not world.ollama.chats()
+    again = await alice.send(room_id, "Luna, I really want to die")
+    await world.answer(alice, room_id, again, world.luna)
+    assert "make no jokes" in str(world.ollama.chats()[-1]["messages"])

@@ -9,10 +9,10 @@ import pytest
 
 from bridge.domain.ids import PuppetId
 from bridge.domain.persona import PuppetRecord
-from bridge.domain.vendor import AI_KEY
+from bridge.domain.vendor import AI_KEY, BOT_FLAG
 from bridge.errors import ConfigError, Refused, TokenRejected, Unreachable
 from bridge.matrix.homeserver import MatrixHomeserver
-from bridge.matrix.puppetry import BOT_FLAG, Puppetry
+from bridge.matrix.puppetry import Puppetry
 from tests.matrix.answers import Answer, Answers, Asked, refusal
 from tests.matrix.making import LUNA, ROOM, puppet
 

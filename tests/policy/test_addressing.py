@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bridge.domain.events import Message
 from bridge.domain.history import Said
@@ -290,3 +292,12 @@ def test_signs_that_somebody_else_is_meant(sent: Message, is_else: bool) -> None
 def test_in_a_thread_the_same_rules_hold() -> None:
     assert heard(message("the Egyptian one", thread="$root")) == []
     assert heard(message("Luna, when?", thread="$root")) == ["luna named"]
+
+
+@given(st.text(max_size=80))
+def test_nothing_a_message_says_changes_whom_it_is_for(text: str) -> None:
+    """Whatever stands behind the call, and whatever instructions are in it."""
+    words = f"Luna, please: {text}"
+    found = {each.split()[0] for each in heard(words)}
+    assert "luna" in found
+    assert found <= {"luna"} | {name for name in ("nova", "milo") if name in text.casefold()}

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from bridge.domain.vendor import BOT_FLAG
 from bridge.errors import DatabaseError, RateLimited, Refused, TokenRejected, Unreachable
 from bridge.rooms import actor
-from tests.rooms.conftest import ALICE, LUNA, World
+from tests.rooms.conftest import ALICE, BOB, LUNA, World
 
 
 async def test_a_question_that_came_while_the_program_was_dead_is_answered_once(
@@ -181,3 +184,32 @@ async def test_a_worker_that_overslept_sends_nothing_and_begins_a_new_life(world
     world.clock.shift(60_000)
     await world.pass_s(30)
     assert len(world.said(room_id, asked)) == 1
+
+
+async def test_who_says_in_the_profile_to_be_a_program_is_answered_when_it_mentions(
+    world: World,
+) -> None:
+    room_id = await world.lounge()
+    world.homeserver.profiles[BOB] = {BOT_FLAG: True}
+    by_name = await world.ask(room_id, "Luna, hello?", BOB)
+    await world.pass_s(2)
+    assert world.said(room_id, by_name) == []
+    mentioned = await world.homeserver.say(room_id, BOB, "Luna, hello?", mentions=[LUNA.user_id])
+    await world.pass_s(5)
+    assert len(world.said(room_id, mentioned)) == 1
+
+
+async def test_a_profile_is_looked_at_once_a_day(world: World) -> None:
+    room_id = await world.lounge()
+    profile, looks = world.homeserver.profile, 0
+
+    async def counted(*args: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        return await profile(*args)
+
+    world.homeserver.profile = counted  # type: ignore[method-assign]
+    for _ in range(3):
+        await world.ask(room_id, "Luna, hello?", BOB)
+        await world.pass_s(5)
+    assert looks == 1
