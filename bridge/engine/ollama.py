@@ -22,6 +22,7 @@ from bridge.engine.address import ollama_host
 from bridge.engine.choosing import chances_of, chosen_of, with_logprobs, with_schema
 from bridge.engine.models import chat_models, choose_model
 from bridge.engine.ndjson import Lines
+from bridge.engine.surrogates import Surrogates
 from bridge.engine.thoughts import ThoughtFilter
 from bridge.errors import (
     ContextTooLong,
@@ -211,7 +212,7 @@ class OllamaEngine:
         self, response: aiohttp.ClientResponse, prompt: Prompt, model: str, first_deadline_s: float
     ) -> AsyncGenerator[Delta, None]:
         thoughts = ThoughtFilter(starts_inside=model in self._starts_in_thought)
-        surrogates = _Surrogates()
+        surrogates = Surrogates()
         has_spoken = False
         async for chunk in self._chunks(response, first_deadline_s):
             if chunk.error:
@@ -310,26 +311,6 @@ class OllamaEngine:
                 timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_timeout_s),
             )
         return self._session
-
-
-class _Surrogates:
-    """Joins halves of a character that a server escaped into two chunks; replaces lone ones."""
-
-    def __init__(self) -> None:
-        self._half = ""
-
-    def feed(self, text: str) -> str:
-        text = self._half + text
-        self._half = text[-1] if text and "\ud800" <= text[-1] <= "\udbff" else ""
-        return _encodable(text[: len(text) - len(self._half)])
-
-    def finish(self) -> str:
-        half, self._half = self._half, ""
-        return _encodable(half)
-
-
-def _encodable(text: str) -> str:
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def from_wire(line: dict[str, object]) -> Chunk:

@@ -13,23 +13,20 @@ from pydantic import TypeAdapter
 
 from bridge.app import assemble
 from bridge.clock import FakeClock
-from bridge.domain.access import Access, Limits, Rule
-from bridge.domain.cast import Cast
-from bridge.domain.ids import DeviceId, EventId, PuppetId, RoomId, UserId
-from bridge.domain.persona import Persona, Puppet, PuppetRecord
+from bridge.domain.ids import EventId, RoomId, UserId
+from bridge.domain.persona import PuppetRecord
 from bridge.domain.room_settings import RoomSettings
 from bridge.domain.vendor import AI_KEY, TXN_KEY
 from bridge.engine.scripted import ScriptedEngine
 from bridge.errors import ScenarioError
 from bridge.matrix.ingest import Ingest
 from bridge.matrix.simulated import SimulatedHomeserver
-from bridge.policy.view import House
+from bridge.replay.people import SERVER, house_of, user_of
 from bridge.replay.scenario import MessagePart, Scenario
 from bridge.rooms.dispatcher import Dispatcher
 from bridge.store.rooms import write_room
 from bridge.store.store import Store, open_store
 
-SERVER: Final = "home.example"
 _START_MS: Final = 1_764_000_000_000
 _SETTLE_S: Final = 120
 _LEAP_S: Final = 30
@@ -80,7 +77,7 @@ class Stage:
         self._database = database
         self._start_ms = round(scenario.start.timestamp() * 1000) if scenario.start else _START_MS
         self._clock = FakeClock(self._start_ms - 3_600_000)
-        self._house = _house(scenario)
+        self._house = house_of(scenario)
         self._engine = ScriptedEngine(says=scenario.says, clock=self._clock, gate=scenario.gate)
         self._homeserver = SimulatedHomeserver(
             clock=self._clock, cast=self._house.cast, server=SERVER
@@ -232,7 +229,7 @@ class Stage:
         return self._start_ms + round(seconds * 1000)
 
     def _user(self, name: str) -> UserId:
-        return _user_of(self._scenario, name)
+        return user_of(self._scenario, name)
 
     # The bridge: it rises, runs while the clock moves, and may fall at any moment.
 
@@ -373,38 +370,3 @@ class Stage:
             at_s=at_s,
             reason=reasons.get(to, ""),
         )
-
-
-def _user_of(scenario: Scenario, name: str) -> UserId:
-    if any(p.name == name for p in scenario.puppets):
-        return UserId(f"@ai_{name}:{SERVER}")
-    person = next((p for p in scenario.people if p.name == name), None)
-    return UserId(f"@{name}:{person.server if person else SERVER}")
-
-
-def _house(scenario: Scenario) -> House:
-    puppets = tuple(
-        Puppet(
-            puppet_id=PuppetId(part.name),
-            user_id=_user_of(scenario, part.name),
-            device_id=DeviceId(f"AI_{part.name.upper()}"),
-            display_name=f"{part.name.capitalize()} (AI)",
-            persona=Persona(
-                persona_id=PuppetId(part.name),
-                version="1",
-                name=part.name.capitalize(),
-                aliases=part.aliases,
-                description=f"{part.name.capitalize()}, a character of this conversation.",
-                character=f"{part.name.capitalize()} is friendly.",
-            ),
-        )
-        for part in scenario.puppets
-    )
-    everyone = Rule(allow=("*",))
-    return House(
-        cast=Cast(puppets),
-        access=Access(own_server=SERVER, invite=everyone, ask=everyone),
-        limits=Limits(),
-        operator="replay",
-        bots=tuple(_user_of(scenario, name) for name in scenario.bots),
-    )
