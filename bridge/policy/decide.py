@@ -56,7 +56,7 @@ from bridge.policy.filler import is_filler
 from bridge.policy.follow_up import followed_up
 from bridge.policy.levels import is_active, speakers
 from bridge.policy.machines import is_machine, why_machine_waits
-from bridge.policy.obey import forget, obey
+from bridge.policy.obey import chosen, forget, obey
 from bridge.policy.saying import reply
 from bridge.policy.stopping import stopped_by_reaction, stopped_by_words
 from bridge.policy.upgrading import on_tombstone
@@ -319,9 +319,7 @@ def interrupts(view: View, puppet_id: PuppetId, cause_id: EventId, event: RoomEv
         case Redaction():
             return reasons.REDACTED if event.target == cause_id else None
         case Message() if _why_unheard(view, event) is None:
-            stopped = stopped_by_words(listen(view, event))
-            is_stopped = any(p.puppet_id == puppet_id for p in stopped)
-            return reasons.STOP_WORD if is_stopped else None
+            return reasons.STOP_WORD if puppet_id in _stopped(view, event) else None
         case Reaction() if not view.house.cast.is_ours(event.sender):
             puppet = stopped_by_reaction(view.house.cast, event, view.said.get(event.target))
             is_stopped = puppet is not None and puppet.puppet_id == puppet_id
@@ -334,6 +332,15 @@ def interrupts(view: View, puppet_id: PuppetId, cause_id: EventId, event: RoomEv
             return reasons.ENCRYPTED
         case _:
             return None
+
+
+def _stopped(view: View, message: Message) -> tuple[PuppetId, ...]:
+    """Whom the message tells to be quiet, in words or by a command."""
+    heard = listen(view, message)
+    if stopped := stopped_by_words(heard):
+        return tuple(puppet.puppet_id for puppet in stopped)
+    command = commands.command_in(view, heard)
+    return chosen(view, command) if command and command.word == "stop" else ()
 
 
 def wish_to_be_forgotten(view: View, event: RoomEvent) -> ForgetPerson | None:

@@ -140,20 +140,21 @@ def _configure(view: View, message: Message, command: Command) -> tuple[Decision
 def _stop(view: View, message: Message, command: Command) -> tuple[Decision, ...]:
     """Anybody may: every character here, or the one named, for an hour."""
     until = message.received_at + view.house.limits.mute_ms
-    chosen = _chosen(view, command)
-    mutes = (_mute(message, each, until, reasons.COMMAND_STOP) for each in chosen)
+    meant = chosen(view, command)
+    mutes = (_mute(message, each, until, reasons.COMMAND_STOP) for each in meant)
     return (*mutes, _react(message, command.puppet, HUSHED, reasons.COMMAND_STOP))
 
 
 def _continue(view: View, message: Message, command: Command) -> tuple[Decision, ...]:
     if not view.room.may_set_up(message.sender):
         return (_refuse(message, command.puppet),)
-    chosen = _chosen(view, command)
-    mutes = (_mute(message, each, 0, reasons.COMMAND_CONTINUE) for each in chosen)
+    meant = chosen(view, command)
+    mutes = (_mute(message, each, 0, reasons.COMMAND_CONTINUE) for each in meant)
     return (*mutes, _react(message, command.puppet, DONE, reasons.COMMAND_CONTINUE))
 
 
-def _chosen(view: View, command: Command) -> tuple[PuppetId, ...]:
+def chosen(view: View, command: Command) -> tuple[PuppetId, ...]:
+    """The characters that a stop or its end is for: those named, else all that are here."""
     by_name = [p for word in command.arguments if (p := named(view, word))]
     here = [p for p in view.house.cast.personas() if view.room.has_joined(p.user_id)]
     return tuple(p.puppet_id for p in by_name or here)

@@ -23,7 +23,7 @@ from bridge.domain.decision import (
 )
 from bridge.domain.events import Message, MessageKind, RoomEvent
 from bridge.domain.history import Said
-from bridge.domain.ids import UserId
+from bridge.domain.ids import EventId, UserId
 from bridge.domain.room import Room
 from bridge.policy import reasons
 from bridge.policy.decide import decide, interrupts, wish_to_be_forgotten
@@ -492,3 +492,12 @@ def test_only_joined_characters_answer(of: Room, line: Said, sent: Message) -> N
 
 def _is_written(decision: Decision) -> bool:
     return isinstance(decision, Answer | Say | Acknowledge)
+
+
+def test_a_stop_by_command_interrupts_whom_it_is_for() -> None:
+    cause = message("Luna, hello").event_id
+    for text, who in (("!ai stop", "ln"), ("!ai stop nova", "n"), ("!ai help", ""), ("stop", "")):
+        later = replace(message(text, sender=BOB), event_id=EventId("$later"))
+        for puppet in (LUNA, NOVA):
+            is_stopped = interrupts(view(), puppet.puppet_id, cause, later) is not None
+            assert is_stopped is (puppet.puppet_id[0] in who), (text, puppet.puppet_id)
