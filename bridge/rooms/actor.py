@@ -171,7 +171,7 @@ class Actor:
         if isinstance(event, Message):
             # What is spoken in the room is what our own sentences are said in.
             room = replace(room, language=language.guess(event.text) or room.language)
-        view = await self._view(lease, before, room, arrival)
+        view = await self._view(before, room, event)
         decisions = decide(view, event, self._clock.now())
         if isinstance(event, Message) and any(isinstance(d, Answer) for d in decisions):
             view = await self._before_answering(lease, view, arrival, decisions)
@@ -229,16 +229,14 @@ class Actor:
         left_ms = event.received_at + self._house.limits.burst_ms - self._clock.now()
         if left_ms > 0:
             await self._clock.sleep(left_ms / 1000)
-            view = replace(view, later=await self._later(lease, arrival))
-        return view
+        return replace(view, later=await self._later(lease, arrival))
 
     async def _later(self, lease: Lease, arrival: Arrival) -> tuple[Message, ...]:
         """The messages that wait behind this one."""
         waiting = await self._store.mailbox.take(lease, _AHEAD, after_seq=arrival.seq)
         return tuple(each.event for each in waiting if isinstance(each.event, Message))
 
-    async def _view(self, lease: Lease, before: Room, room: Room, arrival: Arrival) -> View:
-        event = arrival.event
+    async def _view(self, before: Room, room: Room, event: RoomEvent) -> View:
         view = View(
             house=self._house, room=room, before=before, said=await self._watcher.referred(event)
         )
@@ -247,7 +245,6 @@ class Actor:
             return replace(
                 view,
                 recent=tuple(said for said in recent if said.event_id != event.event_id),
-                later=await self._later(lease, arrival),
             )
         if isinstance(event, Membership) and event.membership == "invite":
             since = self._clock.now() - _DAY_MS
