@@ -41,7 +41,7 @@ def _on_silence(view: View, cause: Said, now: int) -> tuple[tuple[Decision, ...]
         return (), None
     scored = _scored(view, cause, now)
     dues = [each.due_ms for _, each in scored if each.due_ms is not None]
-    silence_ms = now - cause.sent_at
+    silence_ms = now - cause.stored_at
     if not dues or silence_ms > _LONGEST_MS:
         return (), None
     if min(dues) > silence_ms:

@@ -40,6 +40,7 @@ def said_of(
     cast: Cast,
     decisions: tuple[Decision, ...],
     *,
+    is_machine: bool = False,
     is_opted_out: bool = False,
 ) -> Said:
     """The message as history. What was a command or a stop is no context for a model, and of people
@@ -56,7 +57,7 @@ def said_of(
         reply_to=message.reply_to,
         thread_root=message.thread_root,
         is_ours=cast.is_ours(message.sender),
-        is_ai=message.is_ai_marked,
+        is_ai=message.is_ai_marked or (is_machine and message.content_kind != "notice"),
         is_notice=message.content_kind == "notice",
         is_context=not (is_order or is_opted_out),
         reason=decisions[0].reason,

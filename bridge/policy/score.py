@@ -36,7 +36,7 @@ _TALKED_ABOUT: Final = 0.15
 _UNFAIR: Final = -0.15
 _NIGHT: Final = -1.0
 _PER_RUN: Final = 0.5
-_LEAST_WORD_CHARS: Final = 4
+_LEAST_WORD_CHARS: Final = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,5 +108,5 @@ def _is_quiet_hour(view: View, cause: Said) -> bool:
     if view.room.settings.quiet is None:
         return False
     start, end = view.room.settings.quiet
-    minute = cause.sent_at // 60_000 % 1440
+    minute = cause.stored_at // 60_000 % 1440
     return start <= minute < end if start <= end else minute >= start or minute < end

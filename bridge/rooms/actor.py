@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -19,13 +20,15 @@ from bridge.domain.decision import (
     Silence,
 )
 from bridge.domain.events import Membership, Message, RoomEvent
-from bridge.domain.ids import PuppetId, UserId
+from bridge.domain.history import Said
+from bridge.domain.ids import EventId, PuppetId, UserId
 from bridge.domain.lease import Arrival, Lease
 from bridge.domain.persona import Puppet
 from bridge.domain.room import Room, apply, refreshed
 from bridge.errors import BridgeError, LeaseLost, Refused
 from bridge.policy import language
 from bridge.policy.decide import decide
+from bridge.policy.machines import is_machine
 from bridge.policy.remember import said_of
 from bridge.policy.upgrading import carried
 from bridge.policy.view import House, View
@@ -178,7 +181,14 @@ class Actor:
             decisions = decide(view, event, self._clock.now())
         if isinstance(event, Message) and self._is_present(room):
             opted_out = await self._store.people.opted_out({event.sender})
-            said = said_of(event, room, self._house.cast, decisions, is_opted_out=bool(opted_out))
+            said = said_of(
+                event,
+                room,
+                self._house.cast,
+                decisions,
+                is_machine=is_machine(view, event),
+                is_opted_out=bool(opted_out),
+            )
             await self._store.history.add(lease, said)
         for decision in decisions:
             kind = type(decision).__name__.lower()
@@ -244,7 +254,7 @@ class Actor:
             recent = await self._store.history.recent(room.room_id, from_seq=0, limit=RECENT)
             return replace(
                 view,
-                recent=tuple(said for said in recent if said.event_id != event.event_id),
+                recent=_before(event.event_id, recent),
             )
         if isinstance(event, Membership) and event.membership == "invite":
             since = self._clock.now() - _DAY_MS
@@ -263,6 +273,12 @@ class Actor:
 
     def _is_present(self, room: Room) -> bool:
         return self._present_puppet(room) is not None
+
+
+def _before(event_id: EventId, said: Sequence[Said]) -> tuple[Said, ...]:
+    """What was said before an event, also where it is handled once more after a crash."""
+    own = next((n for n, each in enumerate(said) if each.event_id == event_id), len(said))
+    return tuple(said[:own])
 
 
 def _puppet_of(decision: Decision) -> PuppetId | None:

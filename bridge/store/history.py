@@ -13,7 +13,7 @@ from bridge.store.erasure import amend, newest_edit, redact, strike
 from bridge.store.fence import owning
 
 _COLUMNS = """seq, event_id, room_id, sender, sender_name, text, sent_at, reply_to, thread_root,
-    is_ours, is_ai, is_notice, is_context, reason, asked, hops"""
+    is_ours, is_ai, is_notice, is_context, reason, asked, hops, stored_at"""
 
 
 class History:
@@ -156,4 +156,5 @@ def _said(row: Row) -> Said:
         reason=row["reason"],
         asked=tuple(PuppetId(name) for name in row["asked"].split()),
         hops=row["hops"],
+        stored_at=row["stored_at"],
     )

@@ -112,7 +112,7 @@ RULES: Final[dict[str, tuple[Any, str, Any, str]]] = {
         "thumbs-down-never-below-reply-only",
     ),
     "words of who opted out are left out": (
-        actor, "said_of", lambda *a, is_opted_out, _said=actor.said_of: _said(*a),
+        actor, "said_of", lambda *a, _said=actor.said_of, **_: _said(*a),
         "optout-leaves-words-out",
     ),
     "a machine is known by its mark": (

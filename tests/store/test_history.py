@@ -75,6 +75,7 @@ async def test_a_line_comes_back_as_it_was_and_is_added_once(store: Store) -> No
         thread_root=EventId("$t"),
         is_ai=True,
         is_ours=True,
+        stored_at=stored.stored_at,
     )
     assert await store.history.get(EventId("$2")) is None
 
