@@ -39,8 +39,8 @@ class ScriptedEngine:
         """`gate`: what it says when asked who should speak; what is missing goes to nobody."""
         self._says = says
         self._gate = gate or {}
-        self.chosen = 0
-        """How often it was asked to choose."""
+        self.questions: list[Prompt] = []
+        """What it was asked when it was to choose who speaks."""
         self._clock = clock
         self._spoken: Counter[PuppetId] = Counter()
         self.state: EngineState = "up"
@@ -72,7 +72,7 @@ class ScriptedEngine:
         )
 
     async def choose(self, prompt: Prompt, *, affinity: str) -> Mapping[str, float]:
-        self.chosen += 1
+        self.questions.append(prompt)
         if self.state == "down":
             raise EngineUnreachable("The scripted engine is down.")
         if self.state == "slow":

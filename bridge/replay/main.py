@@ -62,6 +62,7 @@ def as_object(
         "answers": answers,
         "ai_messages": played.ai_messages,
         "asked_model": played.asked_model,
+        "tokens": played.tokens,
         "failures": failures,
     }
 

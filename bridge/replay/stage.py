@@ -21,6 +21,7 @@ from bridge.engine.scripted import ScriptedEngine
 from bridge.errors import ScenarioError
 from bridge.matrix.ingest import Ingest
 from bridge.matrix.simulated import SimulatedHomeserver
+from bridge.policy.context import estimate_tokens
 from bridge.replay.people import SERVER, house_of, user_of
 from bridge.replay.scenario import MessagePart, Scenario
 from bridge.rooms.dispatcher import Dispatcher
@@ -54,6 +55,8 @@ class Played:
     reasons: dict[int, str] = field(default_factory=dict[int, str])
     prompts: dict[int, list[str]] = field(default_factory=dict[int, list[str]])
     asked_model: int = 0
+    tokens: int = 0
+    """About what the model had to read, were nothing kept between two calls."""
     ai_messages: int = 0
 
 
@@ -129,6 +132,7 @@ class Stage:
         await self._leap(self._start_ms)
         self._after_set_up = len(homeserver.timeline(self._room_id))
         self._engine.prompts.clear()
+        self._engine.questions.clear()
 
     async def _furnish(self) -> None:
         """Set what the conversation says is set in its room."""
@@ -323,7 +327,9 @@ class Stage:
     async def outcome(self) -> Played:
         """Read off the timeline what the puppets did."""
         assert self._store is not None
-        played = Played(asked_model=len(self._engine.prompts) + self._engine.chosen)
+        asked = [*self._engine.prompts, *self._engine.questions]
+        tokens = sum(estimate_tokens(prompt.system + prompt.user) for prompt in asked)
+        played = Played(asked_model=len(asked), tokens=round(tokens))
         numbers = {event_id: number for number, event_id in self._events.items()}
         reasons = await self._store.mailbox.reasons(self._room_id)
         played.reasons = {

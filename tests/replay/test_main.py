@@ -89,7 +89,8 @@ def test_json_is_one_object_a_file(capsys: pytest.CaptureFixture[str]) -> None:
     (line,) = capsys.readouterr().out.splitlines()
     found = json.loads(line)
     assert set(found) == {
-        "file", "name", "ok", "answers", "ai_messages", "asked_model", "failures",
+        "file", "name", "ok", "answers", "ai_messages", "asked_model", "tokens",
+        "failures",
     }  # fmt: skip
     (answer,) = found["answers"]["1"]
     assert set(answer) == {"puppet", "kind", "reason", "at_s"}
