@@ -54,7 +54,8 @@ class Room:
     what they are here; `window_from` is the history sequence at which the prompt's window begins.
     `powers` is None until it was read; `considered` is the last message that speaking unasked was
     thought about for. `predecessor` and `successor` are rooms before and after an upgrade.
-    `cared_for` are those who were offered help, `cared_at` when that was last (unix ms).
+    `asked_at` is when a puppet was last asked something, or spoke; `cared_for` are those who were
+    offered help, `cared_at` is when that was last (both unix ms).
     """
 
     room_id: RoomId
@@ -75,6 +76,7 @@ class Room:
     considered: EventId | None = None
     predecessor: RoomId | None = None
     successor: RoomId | None = None
+    asked_at: int = 0
     cared_at: int = 0
     cared_for: tuple[UserId, ...] = ()
 

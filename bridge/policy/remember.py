@@ -41,10 +41,8 @@ def said_of(
     decisions: tuple[Decision, ...],
     *,
     is_machine: bool = False,
-    is_opted_out: bool = False,
 ) -> Said:
-    """The message as history. What was a command or a stop is no context for a model, and of people
-    who opted out nothing is kept but that they said something."""
+    """The message as history. What was a command or a stop is no context for a model."""
     template = _DESCRIPTIONS.get(message.content_kind)
     is_order = any(isinstance(d, _ORDERS) for d in decisions)
     return Said(
@@ -52,14 +50,14 @@ def said_of(
         room_id=message.room_id,
         sender=message.sender,
         sender_name=room.display_name(message.sender),
-        text="" if is_opted_out else template.format(message.text) if template else message.text,
+        text=template.format(message.text) if template else message.text,
         sent_at=message.sent_at,
         reply_to=message.reply_to,
         thread_root=message.thread_root,
         is_ours=cast.is_ours(message.sender),
         is_ai=message.is_ai_marked or (is_machine and message.content_kind != "notice"),
         is_notice=message.content_kind == "notice",
-        is_context=not (is_order or is_opted_out),
+        is_context=not is_order,
         reason=decisions[0].reason,
         asked=tuple(puppet_id for d in decisions for puppet_id in _asked(d)),
         hops=message.hops,

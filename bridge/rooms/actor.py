@@ -28,6 +28,7 @@ from bridge.domain.room import Room, apply, refreshed
 from bridge.errors import BridgeError, LeaseLost, Refused
 from bridge.policy import language
 from bridge.policy.decide import decide
+from bridge.policy.follow_up import WITHIN_MS
 from bridge.policy.machines import is_machine
 from bridge.policy.remember import said_of
 from bridge.policy.upgrading import carried
@@ -37,7 +38,7 @@ from bridge.rooms.ahead import Ahead
 from bridge.rooms.lookback import Lookback
 from bridge.rooms.perform import Performer
 from bridge.rooms.profiles import Profiles
-from bridge.rooms.quiet import RECENT, Quiet
+from bridge.rooms.quiet import Quiet
 from bridge.rooms.recover import settle
 from bridge.rooms.send import Sender
 from bridge.rooms.watcher import Watcher
@@ -48,8 +49,10 @@ MAX_DEATHS: Final = 20
 STEP_LIMIT_S: Final = 1800.0
 """What takes longer hangs by a mistake of ours: replies and waits for rate limits have limits."""
 _DAY_MS: Final = 86_400_000
+_RECENT: Final = 20
+_MAY_GO_ON_MS: Final = WITHIN_MS + 10_000
 _AHEAD: Final = 20
-"""Messages behind an event that a decision may look at."""
+"""Messages before an event, and behind it, that a decision about it may look at."""
 
 
 class Actor:
@@ -180,14 +183,12 @@ class Actor:
             view = await self._before_answering(lease, view, arrival, decisions)
             decisions = decide(view, event, self._clock.now())
         if isinstance(event, Message) and self._is_present(room):
-            opted_out = await self._store.people.opted_out({event.sender})
             said = said_of(
                 event,
                 room,
                 self._house.cast,
                 decisions,
                 is_machine=is_machine(view, event),
-                is_opted_out=bool(opted_out),
             )
             await self._store.history.add(lease, said)
         for decision in decisions:
@@ -196,6 +197,8 @@ class Actor:
             self._log.debug("decided", decision=kind, reason=decision.reason, room=room.room_id)
             watch = self._watcher.watch(lease, room, _puppet_of(decision), ahead, arrival)
             room = await self._performer.perform(lease, room, event, decision, watch)
+        if any(isinstance(d, Answer) or (isinstance(d, Silence) and d.asked) for d in decisions):
+            room = replace(room, asked_at=self._clock.now())
         is_changed = room != before
         doubts = await self._store.mailbox.finish(
             lease, arrival.seq, reason=decisions[0].reason, room=room if is_changed else None
@@ -250,12 +253,9 @@ class Actor:
         view = View(
             house=self._house, room=room, before=before, said=await self._watcher.referred(event)
         )
-        if isinstance(event, Message) and self._is_present(room):
-            recent = await self._store.history.recent(room.room_id, from_seq=0, limit=RECENT)
-            return replace(
-                view,
-                recent=_before(event.event_id, recent),
-            )
+        if isinstance(event, Message) and _needs_the_past(view, event):
+            recent = await self._store.history.recent(room.room_id, from_seq=0, limit=_RECENT)
+            return replace(view, recent=_before(event.event_id, recent))
         if isinstance(event, Membership) and event.membership == "invite":
             since = self._clock.now() - _DAY_MS
             inviter = UserId(event.sender)
@@ -273,6 +273,12 @@ class Actor:
 
     def _is_present(self, room: Room) -> bool:
         return self._present_puppet(room) is not None
+
+
+def _needs_the_past(view: View, message: Message) -> bool:
+    """Only what comes soon after a puppet was asked can go on with that, and bots have budgets."""
+    since_ms = message.received_at - view.room.asked_at
+    return since_ms < _MAY_GO_ON_MS or is_machine(view, message)
 
 
 def _before(event_id: EventId, said: Sequence[Said]) -> tuple[Said, ...]:

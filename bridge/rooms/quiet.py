@@ -106,6 +106,8 @@ class Quiet:
         puppet_id = getattr(decision, "puppet_id", None)
         watch = self._watcher.watch(lease, room, puppet_id, Ahead(), arrival, is_unasked=True)
         room = await self._performer.perform(lease, room, arrival.event, decision, watch)
+        if isinstance(decision, Answer):
+            room = replace(room, asked_at=self._clock.now())
         if isinstance(decision, Answer) and not decision.is_unasked:
             return await self._after_turn(room, cause)
         return room

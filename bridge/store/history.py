@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bridge.domain.history import Said
-from bridge.domain.ids import EventId, PuppetId, RoomId
+from bridge.domain.ids import EventId, PuppetId, RoomId, UserId
 from bridge.domain.lease import Lease
 from bridge.store.database import Connection, Database, Row
 from bridge.store.erasure import amend, newest_edit, redact, strike
@@ -21,8 +21,13 @@ class History:
         self._database = database
 
     async def add(self, lease: Lease, said: Said) -> None:
-        """Append; the same event again changes nothing, also when it was forgotten since."""
+        """Append; the same event again changes nothing, also when it was forgotten since.
+
+        Of people who opted out nothing is kept but that they said something.
+        """
         async with owning(self._database, lease) as connection:
+            if said.is_context and await is_opted_out(connection, said.sender):
+                said = replace(said, text="", is_context=False)
             newest = await newest_edit(connection, said.room_id, said.event_id, said.sender)
             is_kept = newest is None or not said.is_context
             await append(connection, said if is_kept else replace(said, text=newest or ""))
@@ -86,6 +91,12 @@ class History:
             ):
                 deleted += await strike(connection, row)
         return deleted
+
+
+async def is_opted_out(connection: Connection, person: UserId) -> bool:
+    """Does this person not want their words to be shown to a model?"""
+    found = await connection.fetchval("SELECT 1 FROM opted_out WHERE user_id = $1", person)
+    return found is not None
 
 
 async def append(connection: Connection, said: Said) -> None:
