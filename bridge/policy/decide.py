@@ -171,7 +171,7 @@ def _on_command(view: View, message: Message, command: Command) -> tuple[Decisio
 
 
 def _on_question(view: View, message: Message, heard: Heard, now: int) -> tuple[Decision, ...]:
-    """Who is addressed answers, as itself, in the order named. (Speaking unasked belongs here.)"""
+    """Who is addressed answers, as itself, in the order named. (Unasked: `alarm.py`.)"""
     asked = _asked(view, message, heard)
     if not asked:
         able = speakers(view, now)

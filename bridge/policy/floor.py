@@ -75,10 +75,6 @@ def repeats_itself(text: str, recent: Sequence[Said], puppet: UserId) -> bool:
     return any(_overlap(grams, _grams(line)) > _SAME for line in own)
 
 
-def last_human(recent: Sequence[Said]) -> Said | None:
-    return next((said for said in reversed(recent) if said.is_human), None)
-
-
 def _grams(text: str) -> frozenset[str]:
     folded = " ".join(fold(text).split())
     return frozenset(folded[n : n + _GRAM] for n in range(max(1, len(folded) - _GRAM + 1)))

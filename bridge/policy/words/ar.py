@@ -21,6 +21,8 @@ WORDS: Final[Mapping[str, str]] = {
         " مني. كتابة «{name}، توقف» أو وضع 🛑 على إحدى رسائلي يُسكتني ساعة كاملة."
         " `{prefix} privacy` يوضح ما يُقرأ وما يُحفظ، و`{prefix} forget` يمحو ما هو محفوظ عنك."
         " وللاستغناء عني تكفي إزالتي من الغرفة."
+        " أوامر أخرى: who و level و settings و stop و continue و why و optout و usage؛ "
+        "`{prefix} help level` يشرح أحدها."
     ),
     "privacy": (
         "يدير شخصيات الذكاء الاصطناعي هنا {operator}، وهي تقرأ رسائل الغرف الموجودة فيها. تُحفظ"

@@ -25,6 +25,7 @@ WORDS: Final[Mapping[str, str]] = {
         " an einer meiner Nachrichten bin ich eine Stunde lang still. `{prefix} privacy` sagt, was"
         " gelesen und aufbewahrt wird, `{prefix} forget` löscht, was von dir gespeichert ist."
         " Wer mich loswerden will, entfernt mich aus dem Raum."
+        " Mehr: `{prefix} help level`, ebenso who, settings, why, optout, usage."
     ),
     "privacy": (
         "Die KI-Figuren hier betreibt {operator}. Sie lesen die Nachrichten in den Räumen, in denen"

@@ -24,6 +24,8 @@ WORDS: Final[Mapping[str, str]] = {
         " “{name}, stop” or a 🛑 on one of my messages makes me quiet for an hour."
         " `{prefix} privacy` says what is read and kept, `{prefix} forget` erases what is stored of"
         " you. To be rid of me, remove me from the room."
+        " Other commands: who, level, settings, stop, continue, why, optout, usage; "
+        "`{prefix} help level` explains one."
     ),
     "privacy": (
         "The AI characters here are run by {operator}. They read the messages of the rooms they are"

@@ -25,6 +25,8 @@ WORDS: Final[Mapping[str, str]] = {
         " `{prefix} privacy` explica qué se lee y qué se guarda; `{prefix} forget` borra lo que hay"
         " guardado de ti. Si no me quieres aquí, basta con"
         " expulsarme de la sala."
+        " Otras órdenes: who, level, settings, stop, continue, why, optout, usage; "
+        "`{prefix} help level` explica una."
     ),
     "privacy": (
         "Los personajes de IA de aquí están a cargo de {operator}. Leen los mensajes de las salas"

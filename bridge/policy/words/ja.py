@@ -26,6 +26,8 @@ WORDS: Final[Mapping[str, str]] = {
         "何を読み、何を保存するかは `{prefix} privacy` で確認でき、"
         "`{prefix} forget` であなたについて保存されたものを消せます。"
         "不要になったら、ルームから外してください。"
+        "ほかのコマンド：who、level、settings、stop、continue、why、optout、usage。"
+        "`{prefix} help level` で説明を読めます。"
     ),
     "privacy": (
         "ここのAIキャラクターは{operator}が運営していて、参加しているルームのメッセージを読みます。"

@@ -21,6 +21,8 @@ WORDS: Final[Mapping[str, str]] = {
         "说“{name}，停”，或给我的消息加一个 🛑，我会安静一小时。"
         "`{prefix} privacy` 说明会读取和保存什么，`{prefix} forget` 会清除保存的与你有关的内容。"
         "不想要我的话，把我移出房间就行。"
+        "其他命令：who、level、settings、stop、continue、why、optout、usage；"
+        "`{prefix} help level` 解释其中一个。"
     ),
     "privacy": (
         "这里的 AI 角色由 {operator} 运行，会读取所在房间的消息。"
