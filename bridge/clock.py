@@ -7,7 +7,9 @@ import heapq
 import itertools
 import time
 from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
+from zoneinfo import ZoneInfo
 
 T = TypeVar("T")
 
@@ -41,6 +43,15 @@ async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, T]) -> 
         for each in (task, sleeper):
             each.cancel()
         await asyncio.gather(task, sleeper, return_exceptions=True)
+
+
+def minute_of_day(at: int, zone: str) -> int:
+    """Minutes since midnight in a time zone (IANA; UTC where it is unknown) at an instant (ms)."""
+    try:
+        local = datetime.fromtimestamp(at / 1000, ZoneInfo(zone))
+    except (ValueError, OSError):  # A zone may be gone with another version of the time zone data.
+        local = datetime.fromtimestamp(at / 1000, UTC)
+    return local.hour * 60 + local.minute
 
 
 class SystemClock:

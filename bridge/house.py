@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
+from zoneinfo import available_timezones
 
 from bridge.domain.cast import Cast
 from bridge.domain.ids import DeviceId, PuppetId, UserId
@@ -71,5 +72,7 @@ def build_house(settings: Settings, cast: Cast) -> House:
         bots=settings.bots,
         max_level=settings.rooms.max_level,
         ai_share=settings.rooms.ai_share,
+        time_zone=settings.rooms.time_zone,
+        time_zones=tuple(sorted(available_timezones())),
         care=settings.operator.care,
     )

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
@@ -67,6 +68,12 @@ def _glob(value: str) -> str:
         raise ValueError(
             'write a server ("*.example.org"), a user ("@*:example.org") or a room ("!id:server")'
         )
+    return value
+
+
+def _time_zone(value: str) -> str:
+    if value not in available_timezones():
+        raise ValueError("write a time zone's IANA name, such as Europe/Berlin or UTC")
     return value
 
 
@@ -173,6 +180,7 @@ class RoomSettings(Section):
     ai_exchange_messages: int = Field(default=4, ge=1, le=20)
     max_level: Talkativeness = "chatty"
     ai_share: float = Field(default=0.3, ge=0, le=1)
+    time_zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
 
 
 class OperatorSettings(Section):

@@ -17,12 +17,13 @@ LEVELS: Final[tuple[Talkativeness, ...]] = get_args(Talkativeness)
 class RoomSettings:
     """None and empty mean the default. `level` is that of all puppets here, `levels` of single
     ones. `ai_share`: past this part of the messages no AI speaks unasked. `quiet`: from and until,
-    in minutes of the day in UTC. `puppets`: who may speak here at all."""
+    in minutes of the day in `timezone` (IANA). `puppets`: who may speak here at all."""
 
     level: Talkativeness | None = None
     levels: Mapping[PuppetId, Talkativeness] = field(default_factory=dict[PuppetId, Talkativeness])
     ai_share: float | None = None
     quiet: tuple[int, int] | None = None
+    timezone: str = ""
     puppets: tuple[PuppetId, ...] = ()
     language: str = ""
     house_rules: str = ""

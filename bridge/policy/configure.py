@@ -10,12 +10,15 @@ from typing import Final
 from bridge.domain.ids import PuppetId
 from bridge.domain.persona import Puppet, Talkativeness
 from bridge.domain.room_settings import LEVELS, RoomSettings
+from bridge.policy.daytime import zone_named, zone_of
 from bridge.policy.levels import level_of
 from bridge.policy.names import fold
 from bridge.policy.view import View
 from bridge.policy.wording import LANGUAGES
 
-KEYS: Final = ("level", "share", "quiet", "puppets", "language", "rules", "minors", "preset")
+KEYS: Final = (
+    "level", "share", "quiet", "timezone", "puppets", "language", "rules", "minors", "preset",
+)  # fmt: skip
 _ALL: Final = frozenset({"all", "everybody", "everyone", "*"})
 _DEFAULT: Final = frozenset({"default", "auto", "off", "none", "-"})
 _HOURS: Final = re.compile(r"^(\d{1,2})(?::(\d{2}))?\s*[-–—]\s*(\d{1,2})(?::(\d{2}))?$")
@@ -62,6 +65,7 @@ def settings_line(view: View) -> str:
             f"level {level_line(view)}",
             f"share {round(share * 100)}",
             f"quiet {_hours(settings.quiet)}",
+            f"timezone {zone_of(view)}",
             f"puppets {chosen}",
             f"language {settings.language or 'auto'}",
             f"minors {minors}" + (" (auto)" if settings.minors is None else ""),
@@ -122,12 +126,21 @@ def _share(_: View, settings: RoomSettings, words: Sequence[str], raw: str) -> R
 def _quiet(_: View, settings: RoomSettings, words: Sequence[str], raw: str) -> RoomSettings:
     if raw in _DEFAULT:
         return replace(settings, quiet=None)
-    match = _HOURS.match(raw.removesuffix("UTC").strip())
+    match = _HOURS.match(raw)
     times = [int(part or 0) for part in match.groups()] if match else []
     if not times or times[0] > 24 or times[2] > 24 or times[1] > 59 or times[3] > 59:
-        raise BadSetting("quiet", raw, "22:00-07:00 (UTC), off")
+        raise BadSetting("quiet", raw, "22:00-07:00, off")
     start, end = times[0] * 60 + times[1], times[2] * 60 + times[3]
     return replace(settings, quiet=(start % 1440, end % 1440))
+
+
+def _timezone(view: View, settings: RoomSettings, words: Sequence[str], raw: str) -> RoomSettings:
+    if raw in _DEFAULT:
+        return replace(settings, timezone="")
+    zone = zone_named(view.house, raw)
+    if zone is None:
+        raise BadSetting("timezone", raw, "Europe/Berlin, America/New_York, UTC, …, default")
+    return replace(settings, timezone=zone)
 
 
 def _puppets(view: View, settings: RoomSettings, words: Sequence[str], raw: str) -> RoomSettings:
@@ -179,6 +192,7 @@ _CHANGES: Final[Mapping[str, Callable[[View, RoomSettings, Sequence[str], str], 
     "level": _level,
     "share": _share,
     "quiet": _quiet,
+    "timezone": _timezone,
     "puppets": _puppets,
     "language": _language,
     "rules": _rules,
@@ -210,7 +224,7 @@ def _hours(quiet: tuple[int, int] | None) -> str:
     if quiet is None:
         return "off"
     start, end = quiet
-    return f"{start // 60:02}:{start % 60:02}-{end // 60:02}:{end % 60:02} UTC"
+    return f"{start // 60:02}:{start % 60:02}-{end // 60:02}:{end % 60:02}"
 
 
 def _short(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import Final
 from bridge.domain.history import Said
 from bridge.domain.persona import Puppet, Talkativeness
 from bridge.policy.asking import is_question
+from bridge.policy.daytime import is_quiet_hour, mood
 from bridge.policy.filler import is_filler
 from bridge.policy.floor import ai_share, unasked_run
 from bridge.policy.levels import is_active, level_of
@@ -34,7 +35,7 @@ _FULL_SILENCE_MS: Final = 120_000
 _FIT: Final = 0.15
 _TALKED_ABOUT: Final = 0.15
 _UNFAIR: Final = -0.15
-_NIGHT: Final = -1.0
+_QUIET_HOURS: Final = -1.0
 _PER_RUN: Final = 0.5
 _LEAST_WORD_CHARS: Final = 6
 
@@ -65,7 +66,8 @@ def score(view: View, cause: Said, puppet: Puppet) -> Score | None:
         "fit": _FIT if _fits(words, puppet) else 0.0,
         "talked_about": _TALKED_ABOUT if any(fold(n) in words for n in puppet.names()) else 0.0,
         "share": _UNFAIR if _has_more_than_its_share(recent, puppet, view) else 0.0,
-        "quiet_hours": _NIGHT if _is_quiet_hour(view, cause) else 0.0,
+        "time_of_day": mood(view),
+        "quiet_hours": _QUIET_HOURS if is_quiet_hour(view) else 0.0,
     }
     damping = _PER_RUN ** unasked_run(recent)
     total = sum(parts.values()) * damping
@@ -102,11 +104,3 @@ def _has_more_than_its_share(recent: tuple[Said, ...], puppet: Puppet, view: Vie
     members = max(2, len(view.room.joined()))
     own = sum(said.sender == puppet.user_id for said in recent)
     return len(recent) >= _LEAST_LINES and own / len(recent) > 1 / members
-
-
-def _is_quiet_hour(view: View, cause: Said) -> bool:
-    if view.room.settings.quiet is None:
-        return False
-    start, end = view.room.settings.quiet
-    minute = cause.stored_at // 60_000 % 1440
-    return start <= minute < end if start <= end else minute >= start or minute < end

@@ -31,6 +31,9 @@ class House:
     """Globs of users and servers that the operator knows to be programs."""
     max_level: Talkativeness = "chatty"
     ai_share: float = 0.3
+    time_zone: str = "UTC"
+    time_zones: tuple[str, ...] = ("UTC",)
+    """All that may be chosen (IANA names)."""
     care: str = ""
     """What the operator wants to be said to somebody who may hurt themselves, after our own
     words: whom to call."""
@@ -45,7 +48,8 @@ class View:
     `flagged` those who say in their profile that they are programs. `said` holds the stored
     messages that the event refers to (reply, reaction, edit, redaction and thread targets), as far
     as we know them. `rooms_joined` and `invites_today` (of the inviter) are only meaningful for an
-    invite.
+    invite. `minute_of_day` is that of the room's last message, in the room's time zone: it is set
+    where speaking unasked is thought about.
     """
 
     house: House
@@ -58,3 +62,4 @@ class View:
     said: Mapping[EventId, Said] = field(default_factory=dict[EventId, Said])
     rooms_joined: int = 0
     invites_today: int = 0
+    minute_of_day: int = 12 * 60

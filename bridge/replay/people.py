@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
+from zoneinfo import available_timezones
 
 from bridge.domain.access import Access, Limits, Rule
 from bridge.domain.cast import Cast
@@ -45,5 +46,6 @@ def house_of(scenario: Scenario) -> House:
         access=Access(own_server=SERVER, invite=everyone, ask=everyone),
         limits=Limits(),
         operator="replay",
+        time_zones=tuple(sorted(available_timezones())),
         bots=tuple(user_of(scenario, name) for name in scenario.bots),
     )

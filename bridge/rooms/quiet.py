@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from bridge import log, metrics
-from bridge.clock import Clock
+from bridge.clock import Clock, minute_of_day
 from bridge.domain.decision import Answer, Consider, Decision
 from bridge.domain.events import Message
 from bridge.domain.history import Said
@@ -16,6 +16,7 @@ from bridge.errors import BridgeError
 from bridge.policy import reasons
 from bridge.policy.addressing import present
 from bridge.policy.alarm import on_quiet
+from bridge.policy.daytime import zone_of
 from bridge.policy.levels import level_of, rank
 from bridge.policy.view import House, View
 from bridge.ports import Store
@@ -58,8 +59,12 @@ class Quiet:
         await self._drop_leftovers(lease)
         recent = await self._store.history.recent(room.room_id, from_seq=0, limit=RECENT)
         senders = {said.sender for said in recent}
+        last_at = recent[-1].stored_at if recent else self._clock.now()
         view = replace(
-            view, recent=tuple(recent), opted_out=await self._store.people.opted_out(senders)
+            view,
+            recent=tuple(recent),
+            opted_out=await self._store.people.opted_out(senders),
+            minute_of_day=minute_of_day(last_at, zone_of(view)),
         )
         decisions, wait_ms = on_quiet(view, self._clock.now())
         if not decisions:

@@ -84,7 +84,10 @@ RULES: Final[dict[str, tuple[Any, str, Any, str]]] = {
         alarm, "is_share_full", lambda *_: False, "share-is-full",
     ),
     "quiet hours are quiet": (
-        score, "_is_quiet_hour", lambda *_: False, "quiet-hours",
+        score, "is_quiet_hour", lambda *_: False, "quiet-hours",
+    ),
+    "the time of day has a say": (
+        score, "mood", lambda *_: 0.0, "evening-is-a-time-to-join-in",
     ),
     "a question to somebody is no open one": (
         alarm,

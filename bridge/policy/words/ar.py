@@ -93,9 +93,9 @@ WORDS: Final[Mapping[str, str]] = {
         "balanced و sociable و chatty. يلزم الحق في تغيير حالة الغرفة."
     ),
     "help_of_settings": (
-        "`{prefix} settings` يعرض كل شيء. `{prefix} settings share 30` و`quiet 22:00-07:00`"
-        " و`puppets luna` و`language ar` و`rules …` و`minors on` و`preset social` تغيره. "
-        "يلزم الحق في تغيير حالة الغرفة."
+        "`{prefix} settings` يعرض كل شيء. `{prefix} settings share 30` و`quiet 22:00-07:00` "
+        "و`timezone Europe/Berlin` و`puppets luna` و`language ar` و`rules …` و`minors on` "
+        "و`preset social` تغيره. يلزم الحق في تغيير حالة الغرفة."
     ),
     "help_of_stop": (
         "`{prefix} stop` يسكتنا جميعا هنا لمدة ساعة، و`{prefix} stop luna` واحدة منا. يحق "

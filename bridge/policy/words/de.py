@@ -117,9 +117,9 @@ WORDS: Final[Mapping[str, str]] = {
         "einstellen dürfen."
     ),
     "help_of_settings": (
-        "`{prefix} settings` zeigt alles. `{prefix} settings share 30`, `quiet 22:00-07:00`"
-        ", `puppets luna`, `language de`, `rules …`, `minors on`, `preset social` ändern "
-        "es. Dazu muss man den Raum einstellen dürfen."
+        "`{prefix} settings` zeigt alles. `{prefix} settings share 30`, `quiet 22:00-07:00`, "
+        "`timezone Europe/Berlin`, `puppets luna`, `language de`, `rules …`, `minors on`, "
+        "`preset social` ändern es. Dazu muss man den Raum einstellen dürfen."
     ),
     "help_of_stop": (
         "`{prefix} stop` macht uns alle hier für eine Stunde still, `{prefix} stop luna` "

@@ -101,8 +101,9 @@ WORDS: Final[Mapping[str, str]] = {
     ),
     "help_of_settings": (
         "`{prefix} settings` shows everything. `{prefix} settings share 30`, `quiet "
-        "22:00-07:00`, `puppets luna`, `language en`, `rules …`, `minors on`, `preset "
-        "social` change it. It takes the power to change the room's state."
+        "22:00-07:00`, `timezone Europe/Berlin`, `puppets luna`, `language en`, `rules …`, "
+        "`minors on`, `preset social` change it. It takes the power to change the room's "
+        "state."
     ),
     "help_of_stop": (
         "`{prefix} stop` makes all of us quiet here for an hour, `{prefix} stop luna` one "

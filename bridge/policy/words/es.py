@@ -112,8 +112,9 @@ WORDS: Final[Mapping[str, str]] = {
     ),
     "help_of_settings": (
         "`{prefix} settings` lo muestra todo. `{prefix} settings share 30`, `quiet "
-        "22:00-07:00`, `puppets luna`, `language es`, `rules …`, `minors on`, `preset "
-        "social` lo cambian. Hace falta poder cambiar el estado de la sala."
+        "22:00-07:00`, `timezone Europe/Berlin`, `puppets luna`, `language es`, `rules …`, "
+        "`minors on`, `preset social` lo cambian. Hace falta poder cambiar el estado de la "
+        "sala."
     ),
     "help_of_stop": (
         "`{prefix} stop` nos deja en silencio aquí durante una hora, `{prefix} stop luna` "

@@ -111,8 +111,8 @@ WORDS: Final[Mapping[str, str]] = {
     ),
     "help_of_settings": (
         "`{prefix} settings` はすべてを表示します。`{prefix} settings share 30`、`quiet "
-        "22:00-07:00`、`puppets luna`、`language ja`、`rules …`、`minors on`、`preset "
-        "social` で変更します。ルームの状態を変える権限が必要です。"
+        "22:00-07:00`、`timezone Europe/Berlin`、`puppets luna`、`language ja`、`rules "
+        "…`、`minors on`、`preset social` で変更します。ルームの状態を変える権限が必要です。"
     ),
     "help_of_stop": (
         "`{prefix} stop` で全員が一時間静かになります。`{prefix} stop luna` なら一人だけ。"

@@ -86,8 +86,8 @@ WORDS: Final[Mapping[str, str]] = {
     ),
     "help_of_settings": (
         "`{prefix} settings` 显示全部设置。`{prefix} settings share 30`、`quiet "
-        "22:00-07:00`、`puppets luna`、`language zh`、`rules …`、`minors on`、`preset "
-        "social` 可以更改。需要有更改房间状态的权限。"
+        "22:00-07:00`、`timezone Europe/Berlin`、`puppets luna`、`language zh`、`rules "
+        "…`、`minors on`、`preset social` 可以更改。需要有更改房间状态的权限。"
     ),
     "help_of_stop": (
         "`{prefix} stop` 让我们都在这里安静一小时，`{prefix} stop luna` 只让其中一个安静。"
