@@ -181,7 +181,8 @@ class Actor:
         decisions = decide(view, event, self._clock.now())
         if isinstance(event, Message) and any(isinstance(d, Answer) for d in decisions):
             view = await self._before_answering(lease, view, arrival, decisions)
-            decisions = decide(view, event, self._clock.now())
+            announced, decisions = decisions, decide(view, event, self._clock.now())
+            await self._performer.take_back(room, announced, decisions)
         if isinstance(event, Message) and self._is_present(room):
             said = said_of(
                 event,

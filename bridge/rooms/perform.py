@@ -77,9 +77,22 @@ class Performer:
         """Show at once who will answer after a pause, or after somebody else."""
         answers = [d for d in decisions if isinstance(d, Answer)]
         for decision in answers if is_pausing else answers[1:]:
-            with suppress(HomeserverError):
-                puppet = self._puppet(decision.puppet_id)
-                await self._homeserver.type(puppet, room.room_id, is_typing=True)
+            await self._show_typing(room, decision.puppet_id, is_typing=True)
+
+    async def take_back(
+        self, room: Room, announced: Sequence[Decision], decisions: Sequence[Decision]
+    ) -> None:
+        """Show no longer that somebody types who, on second thoughts, will not answer."""
+        still = {d.puppet_id for d in decisions if isinstance(d, Answer)}
+        still |= {puppet for d in decisions if isinstance(d, Silence) for puppet in d.asked}
+        for decision in announced:
+            if isinstance(decision, Answer) and decision.puppet_id not in still:
+                await self._show_typing(room, decision.puppet_id, is_typing=False)
+
+    async def _show_typing(self, room: Room, puppet_id: PuppetId, *, is_typing: bool) -> None:
+        with suppress(HomeserverError):
+            puppet = self._puppet(puppet_id)
+            await self._homeserver.type(puppet, room.room_id, is_typing=is_typing)
 
     async def perform(
         self, lease: Lease, room: Room, event: RoomEvent, decision: Decision, watch: Watch

@@ -68,6 +68,9 @@ RULES: Final[dict[str, tuple[Any, str, Any, str]]] = {
     "machines are not people": (
         decide, "is_machine", lambda *_: False, "foreign-ai-is-not-answered-by-name",
     ),
+    "who types like a machine is one": (
+        machines, "_writes_like_one", lambda *_: False, "a-bot-that-hides-types-too-fast",
+    ),
     "machines get few answers": (
         decide, "why_machine_waits", lambda *_: None, "foreign-bot-is-answered-a-few-times",
     ),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.domain.vendor import AI_KEY
+from bridge.domain.vendor import AI_KEY, BOT_FLAG
 from bridge.errors import Refused, Unreachable
 from tests.lab.stores import sqlite_url
 from tests.rooms.conftest import ALICE, BOB, LUNA, NOVA, World
@@ -186,3 +186,16 @@ async def test_all_who_are_addressed_are_seen_typing_at_once(world: World) -> No
         LUNA.user_id,
         NOVA.user_id,
     }
+
+
+async def test_who_turns_out_not_to_answer_is_not_seen_typing(world: World) -> None:
+    room_id = await world.lounge(LUNA, NOVA)
+    await world.homeserver.member(room_id, sender=BOB, user_id=BOB, membership="join")
+    world.homeserver.profiles[BOB] = {BOT_FLAG: True}
+    world.homeserver.typing.clear()
+    asked = await world.ask(room_id, "Luna and Nova, who are you?", BOB)
+    assert world.said(room_id, asked) == []
+    assert world.homeserver.typing == [
+        (NOVA.user_id, room_id, True),
+        (NOVA.user_id, room_id, False),
+    ]
