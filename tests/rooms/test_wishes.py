@@ -1,4 +1,4 @@
-"""Stop, 🛑, continue and optout do exactly what they say: there, to those, for that long, no more."""
+"""Stop, 🛑, continue and optout do exactly what they say: there, to those, for that long."""
 
 from __future__ import annotations
 
@@ -84,44 +84,53 @@ class Chat:
             await self.world.pass_s(1)
 
     async def _step(self, step: Step) -> None:
-        model, now = self.model, self.world.clock.now()
-        name = step.puppet.persona.name
         match step.kind:
             case "ask":
                 await self._ask(step)
             case "chat":
                 await self._silent(step, self._word(step.who))
-            case "stop":
-                await self._silent(step, f"{name}, stop")
-                model.muted[step.room, step.puppet] = now + HOUR_MS
-            case "stop command":
-                await self._tell(step, f"!ai stop {step.puppet.puppet_id}")
-                model.muted[step.room, step.puppet] = now + HOUR_MS
-            case "stop all":
-                await self._tell(step, "!ai stop")
-                model.muted |= {(step.room, puppet): now + HOUR_MS for puppet in (LUNA, NOVA)}
-            case "hand":
-                if newest := self.newest.get(step.room):
-                    event_id, puppet = newest
-                    await self.world.homeserver.react(
-                        self.rooms[step.room], step.who, event_id, "🛑"
-                    )
-                    model.muted[step.room, puppet] = now + HOUR_MS
-            case "continue":
-                await self._tell(step, "!ai continue")
-                if step.who == ALICE:
-                    model.muted = {k: v for k, v in model.muted.items() if k[0] != step.room}
-            case "out":
-                await self._tell(step, "!ai optout")
-                model.out.add(step.who)
-                model.hidden |= model.shown[step.who]
-            case "in":
-                await self._tell(step, "!ai optout off")
-                model.out.discard(step.who)
+            case "out" | "in":
+                await self._opt(step)
             case "wait":
                 await self._restart(after_ms=HOUR_MS // 3)
             case "restart":
                 await self._restart()
+            case "continue":
+                await self._tell(step, "!ai continue")
+                if step.who == ALICE:
+                    muted = self.model.muted
+                    self.model.muted = {k: v for k, v in muted.items() if k[0] != step.room}
+            case _:
+                await self._stop(step)
+
+    async def _stop(self, step: Step) -> None:
+        until = self.world.clock.now() + HOUR_MS
+        puppets = [step.puppet]
+        match step.kind:
+            case "stop":
+                await self._silent(step, f"{step.puppet.persona.name}, stop")
+            case "stop command":
+                await self._tell(step, f"!ai stop {step.puppet.puppet_id}")
+            case "stop all":
+                await self._tell(step, "!ai stop")
+                puppets = [LUNA, NOVA]
+            case _:
+                event_id, by = self.newest.get(step.room, (None, None))
+                if event_id is None or by is None:
+                    return
+                room_id = self.rooms[step.room]
+                await self.world.homeserver.react(room_id, step.who, event_id, "🛑")
+                puppets = [by]
+        self.model.muted |= {(step.room, puppet): until for puppet in puppets}
+
+    async def _opt(self, step: Step) -> None:
+        if step.kind == "in":
+            await self._tell(step, "!ai optout off")
+            self.model.out.discard(step.who)
+        else:
+            await self._tell(step, "!ai optout")
+            self.model.out.add(step.who)
+            self.model.hidden |= self.model.shown[step.who]
 
     async def _ask(self, step: Step) -> None:
         word = self._word(step.who)
