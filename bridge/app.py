@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from importlib.metadata import version
 from typing import Final, Literal
@@ -16,8 +16,7 @@ from bridge.admin import http as admin_http
 from bridge.admin.figures import rows_of
 from bridge.clock import Clock, SystemClock
 from bridge.domain.persona import Puppet
-from bridge.engine.demo import DemoEngine
-from bridge.engine.ollama import OllamaEngine
+from bridge.endpoints import Endpoints
 from bridge.errors import ConfigError, DatabaseError, HomeserverError, RateLimited, Unreachable
 from bridge.house import build_cast, build_house
 from bridge.matrix.homeserver import MatrixHomeserver
@@ -37,6 +36,8 @@ from bridge.rooms.profiles import Profiles
 from bridge.rooms.quiet import Quiet
 from bridge.rooms.send import Sender
 from bridge.rooms.speak import Speaker
+from bridge.rooms.think import Thinker
+from bridge.rooms.tokens import Tokens
 from bridge.rooms.watcher import Watcher
 from bridge.settings import HttpSettings, Settings
 from bridge.store.inspect import figures
@@ -75,10 +76,11 @@ def assemble(
         clock=clock,
         check_lease=heart.check_lease,
     )
+    tokens = Tokens()
     speaker = Speaker(
         store=store,
         homeserver=homeserver,
-        engine=engine,
+        thinker=Thinker(store=store, engine=engine, tokens=tokens, house=house, clock=clock),
         sender=sender,
         house=house,
         clock=clock,
@@ -91,7 +93,7 @@ def assemble(
     quiet = Quiet(
         store=store,
         performer=performer,
-        gate=Gate(engine=engine, clock=clock),
+        gate=Gate(engine=engine, tokens=tokens, clock=clock),
         watcher=watcher,
         house=house,
         clock=clock,
@@ -118,23 +120,6 @@ def assemble(
     )
 
 
-def build_engine(settings: Settings, clock: Clock) -> Engine:
-    match settings.engine.kind:
-        case "demo":
-            return DemoEngine(clock=clock)
-        case "ollama":
-            engine = settings.engine
-            return OllamaEngine(
-                engine.url,
-                model=engine.model,
-                num_ctx=engine.num_ctx,
-                keep_alive=engine.keep_alive,
-                api_key=engine.api_key.get_secret_value(),
-                first_token_timeout_s=engine.first_token_timeout_s,
-                stall_timeout_s=engine.stall_timeout_s,
-            )
-
-
 class App:
     """A bridge that is up: what it is made of, and whether it is ready."""
 
@@ -145,13 +130,13 @@ class App:
         registration: Registration,
         store: Store,
         homeserver: MatrixHomeserver,
-        engine: Engine,
+        endpoints: Endpoints,
         clock: Clock,
         role: Role = "run",
     ) -> None:
         self.role: Role = role
         self.settings = settings
-        self.engine = engine
+        self.endpoints = endpoints
         self.cast = build_cast(settings)
         self.store = store
         self.homeserver = homeserver
@@ -164,7 +149,7 @@ class App:
         self.dispatcher = assemble(
             store=store,
             homeserver=homeserver,
-            engine=engine,
+            engine=endpoints.pool,
             house=build_house(settings, self.cast),
             clock=clock,
         )
@@ -184,7 +169,7 @@ class App:
 
     @property
     def engine_label(self) -> str:
-        return self.engine.label
+        return self.endpoints.pool.label
 
     async def serve(self) -> None:
         """Do what the role says until cancelled.
@@ -197,6 +182,7 @@ class App:
             if self.is_worker:
                 group.create_task(self.dispatcher.run(), name="dispatcher")
                 group.create_task(self._keep_house(), name="housekeeping")
+                group.create_task(self.endpoints.pool.keep_well(), name="endpoints")
             else:
                 group.create_task(self.dispatcher.lookback.keep_doubting(), name="doubt")
             if self.is_listener:
@@ -206,6 +192,15 @@ class App:
             self._log.info(
                 "ready", role=self.role, engine=self.engine_label, puppets=len(self.cast.puppets)
             )
+
+    def reload(self, load: Callable[[], Settings]) -> None:
+        """Use the endpoints of the settings as they are now. Bad ones change nothing."""
+        try:
+            self.endpoints.change(load().engine)
+        except ConfigError as error:
+            self._log.error("reload_refused", problem=str(error))
+        else:
+            self._log.info("reloaded", engine=self.engine_label)
 
     @property
     def is_worker(self) -> bool:
@@ -321,8 +316,8 @@ async def running(
         stack.enter_context(sole_use(settings.database.url, status_address(settings.http)))
         store = await open_store(settings.database.url, clock)
         stack.push_async_callback(store.close)
-        engine = build_engine(settings, clock)
-        stack.push_async_callback(engine.close)
+        endpoints = Endpoints(settings.engine, clock)
+        stack.push_async_callback(endpoints.pool.close)
         homeserver = MatrixHomeserver(url=settings.homeserver.url, as_token=registration.as_token)
         stack.push_async_callback(homeserver.close)
         app = App(
@@ -330,7 +325,7 @@ async def running(
             registration=registration,
             store=store,
             homeserver=homeserver,
-            engine=engine,
+            endpoints=endpoints,
             clock=clock,
             role=role,
         )
@@ -377,13 +372,17 @@ def _refuse_to_share_a_file(settings: Settings, role: Role) -> None:
         )
 
 
-async def run(settings: Settings, role: Role = "run") -> None:
-    """Run until SIGTERM or SIGINT. Raises BridgeError when it cannot go on."""
+async def run(settings: Settings, role: Role, load: Callable[[], Settings]) -> None:
+    """Run until SIGTERM or SIGINT; on SIGHUP load the settings again and use their endpoints.
+
+    Raises BridgeError when it cannot go on.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with running(settings, role=role):
+    async with running(settings, role=role) as app:
+        loop.add_signal_handler(signal.SIGHUP, app.reload, load)
         await stop.wait()
         log.get("app").info("stopping")
 

@@ -172,7 +172,7 @@ def work(config: Config = Path("config.yaml")) -> None:
 def _run(config: Path, role: bridge_app.Role) -> None:
     settings = load(config)
     log.configure(settings.log.level, settings.log.format)
-    asyncio.run(bridge_app.run(settings, role))
+    asyncio.run(bridge_app.run(settings, role, lambda: load(config)))
 
 
 @cli.command()

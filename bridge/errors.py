@@ -18,6 +18,7 @@ BridgeError
     ├── ModelMissing
     ├── ContextTooLong
     ├── EngineTimeout
+    ├── EngineBusy         it waited too long for its turn
     └── EngineBroken       bad or interrupted stream
 """
 
@@ -133,6 +134,13 @@ class ContextTooLong(EngineError):
 class EngineTimeout(EngineError):
     is_transient = True
     code = "engine_timeout"
+
+
+class EngineBusy(EngineError):
+    """Too many wait; the call was not begun."""
+
+    is_transient = True
+    code = "engine_busy"
 
 
 class EngineBroken(EngineError):

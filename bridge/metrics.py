@@ -18,6 +18,10 @@ TURNS = Counter("bridge_turns_total", "Turns that ended", ["outcome"])
 TURN_SECONDS = Histogram("bridge_turn_seconds", "From a turn's start to its last effect")
 ENGINE_ERRORS = Counter("bridge_engine_errors_total", "Engine failures", ["code"])
 ENGINE_TOKENS = Counter("bridge_engine_tokens_total", "Tokens as the engine counts", ["direction"])
+ENGINE_RETRIES = Counter("bridge_engine_retries_total", "Calls tried once more", ["code"])
+ENGINE_WAIT_SECONDS = Histogram(
+    "bridge_engine_wait_seconds", "From asking an engine to a call's turn", ["urgency"]
+)
 SENDS = Counter("bridge_sends_total", "Effects sent to the homeserver", ["kind", "outcome"])
 ROOMS_ACTIVE = Gauge("bridge_rooms_active_count", "Rooms being worked on now")
 INVARIANTS_BROKEN = Gauge(

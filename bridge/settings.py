@@ -121,8 +121,22 @@ class DatabaseSettings(Section):
     url: str = "sqlite:bridge.db"
 
 
+EngineKind = Literal["ollama", "demo"]
+
+
+class EndpointSettings(Section):
+    """A server beside the first one."""
+
+    kind: EngineKind = "ollama"
+    url: str
+    api_key: SecretStr = SecretStr("")
+    model: str = ""
+    models: tuple[str, ...] = ()
+    slots: int = Field(default=1, ge=1, le=1024)
+
+
 class EngineSettings(Section):
-    kind: Literal["ollama", "demo"] = "ollama"
+    kind: EngineKind = "ollama"
     url: str = "http://localhost:11434"
     api_key: SecretStr = SecretStr("")
     model: str = ""
@@ -132,6 +146,10 @@ class EngineSettings(Section):
     keep_alive: str = "30m"
     first_token_timeout_s: float = Field(default=120, gt=0)
     stall_timeout_s: float = Field(default=30, gt=0)
+    slots: int = Field(default=1, ge=1, le=1024)
+    queue_wait_s: float = Field(default=120, ge=1)
+    gate_model: str = ""
+    endpoints: tuple[EndpointSettings, ...] = ()
 
     @model_validator(mode="after")
     def _leaves_room_for_a_prompt(self) -> Self:
@@ -141,6 +159,23 @@ class EngineSettings(Section):
                 f"in num_ctx ({self.num_ctx}); lower the first or raise the second"
             )
         return self
+
+    @model_validator(mode="after")
+    def _names_each_server_once(self) -> Self:
+        urls = [server.url.rstrip("/") for server in self.servers()]
+        twice = next((url for url in urls if urls.count(url) > 1), None)
+        if twice is not None:
+            raise ValueError(
+                f"endpoints: {twice} is there twice; one entry with more slots is meant"
+            )
+        return self
+
+    def servers(self) -> tuple[EndpointSettings, ...]:
+        """The first server and the further ones."""
+        first = EndpointSettings(
+            kind=self.kind, url=self.url, api_key=self.api_key, model=self.model, slots=self.slots
+        )
+        return (first, *self.endpoints)
 
     def prompt_tokens(self) -> int:
         """What of the window is left for the prompt."""

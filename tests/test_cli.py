@@ -248,7 +248,7 @@ def test_each_role_gets_the_settings_of_the_file(
 ) -> None:
     seen: list[tuple[Settings, str]] = []
 
-    async def run(settings: Settings, role: str) -> None:
+    async def run(settings: Settings, role: str, _: object) -> None:
         seen.append((settings, role))
 
     set_up()

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from bridge.domain.ids import PuppetId
+
+Purpose = Literal["reply", "gate"]
+"""What a model is asked for. Each may have a model of its own."""
+Urgency = Literal["mention", "reply", "gate", "unasked", "background"]
+"""Who is served first, where many wait."""
+URGENCIES: tuple[Urgency, ...] = get_args(Urgency)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +41,8 @@ class Prompt:
     temperature: float = 0.8
     stop: tuple[str, ...] = ()
     scene: Scene
+    purpose: Purpose = "reply"
+    urgency: Urgency = "reply"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,4 +60,9 @@ class Finished:
     reply_tokens: int = 0
 
 
-Delta = TextDelta | Finished
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queued:
+    """The call has waited for a while, and still waits, because others are served first."""
+
+
+Delta = TextDelta | Finished | Queued

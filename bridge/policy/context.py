@@ -22,6 +22,7 @@ from bridge.policy import language
 from bridge.policy.gate import Choice
 from bridge.policy.names import fold
 from bridge.policy.opening import without_call
+from bridge.policy.tokens import FRAME_TOKENS, estimate_tokens
 from bridge.policy.trust import TURN_MARK, strip_invisible
 from bridge.policy.view import House
 
@@ -64,11 +65,6 @@ STOP: Final = (
 )
 """A space or bracket follows `<m`, because an answer may hold HTML: `<main>`, `<meta>`."""
 
-_CHARS_PER_TOKEN: Final = 3.0
-_CHARS_PER_TOKEN_CJK: Final = 1.2
-_TOKENS_PER_EMOJI: Final = 3.0
-_FRAME_TOKENS: Final = 40
-"""What a chat template adds around two messages."""
 _TURN_TOKENS: Final = 160
 """The part of the tail that depends on the cause and not on the puppet."""
 _LEAST_TOKENS: Final = 64
@@ -116,7 +112,7 @@ def build_prompt(
     system = _system(room, cards)
     chosen = room.settings.language or puppet.persona.language
     spoken = chosen or language.guess(cause.text)
-    budget = house.limits.prompt_tokens - _FRAME_TOKENS - estimate_tokens(system)
+    budget = house.limits.prompt_tokens - FRAME_TOKENS - estimate_tokens(system)
     budget -= cards.tail_tokens + _TURN_TOKENS
     lines = _transcript(said, house.cast, max(budget, _LEAST_TOKENS))
     asked = next((line for line in lines if line.said.event_id == cause.event_id), None)
@@ -154,7 +150,7 @@ def build_question(
     puppets = [p for o in options if o.puppet_id and (p := house.cast.by_id(o.puppet_id))]
     cards = _Cards.of(house.cast, room, puppets[0])
     system = _system(room, cards)
-    budget = house.limits.prompt_tokens - _FRAME_TOKENS - estimate_tokens(system) - _TURN_TOKENS
+    budget = house.limits.prompt_tokens - FRAME_TOKENS - estimate_tokens(system) - _TURN_TOKENS
     lines = _transcript(said, house.cast, max(budget, _LEAST_TOKENS))
     transcript = "".join(f"{line.text}\n" for line in lines)
     listed = "; ".join(f"{option.letter} = {_meaning(option, house.cast)}" for option in options)
@@ -175,6 +171,8 @@ def build_question(
             cause_id=said[-1].event_id if said else "",
             choices=tuple((o.letter, o.puppet_id or o.reaction) for o in options),
         ),
+        purpose="gate",
+        urgency="gate",
     )
 
 
@@ -208,14 +206,6 @@ def secrets_of(house: House) -> tuple[str, ...]:
     """What no reply may recite: the rules, and every character as written for the model."""
     personas = [puppet.persona for puppet in house.cast.personas()]
     return (RULES, *(text for p in personas for text in (p.character, *p.voice)))
-
-
-def estimate_tokens(text: str) -> float:
-    """A careful guess without a tokenizer: engines have none that could be asked."""
-    wide = sum("\u02ff" < char <= "\uffff" for char in text)
-    emoji = sum(char > "\uffff" for char in text)
-    narrow = len(text) - wide - emoji
-    return narrow / _CHARS_PER_TOKEN + wide / _CHARS_PER_TOKEN_CJK + emoji * _TOKENS_PER_EMOJI
 
 
 def quoted(text: str) -> str:

@@ -60,6 +60,9 @@ BRIDGE_SPOKEN_TO: Final = "bridge_spoken_to"
 # Caring.
 CARE: Final = "care"
 
+# Waiting.
+QUEUED: Final = "queued"
+
 # Stopping.
 STOP_WORD: Final = "stop_word"
 STOP_REACTION: Final = "stop_reaction"

@@ -65,6 +65,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "model_missing": (),
     "context_too_long": (),
     "engine_timeout": (),
+    "engine_busy": (),
     "engine_broken": (),
     "empty_reply": (),
     "demo_topic": ("label",),

@@ -21,7 +21,7 @@ from bridge.engine.scripted import ScriptedEngine
 from bridge.errors import ScenarioError
 from bridge.matrix.ingest import Ingest
 from bridge.matrix.simulated import SimulatedHomeserver
-from bridge.policy.context import estimate_tokens
+from bridge.policy.tokens import estimate_tokens
 from bridge.replay.people import SERVER, house_of, user_of
 from bridge.replay.scenario import MessagePart, Scenario
 from bridge.rooms.dispatcher import Dispatcher

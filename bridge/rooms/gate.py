@@ -13,13 +13,15 @@ from bridge.policy.levels import level_of
 from bridge.policy.view import View
 from bridge.ports import Engine
 from bridge.rooms.send import Watch
+from bridge.rooms.tokens import Tokens
 
 
 class Gate:
     """One call for all puppets of a room together."""
 
-    def __init__(self, *, engine: Engine, clock: Clock) -> None:
+    def __init__(self, *, engine: Engine, tokens: Tokens, clock: Clock) -> None:
         self._engine = engine
+        self._tokens = tokens
         self._clock = clock
         self._log = log.get("rooms.gate")
 
@@ -27,7 +29,9 @@ class Gate:
         """What comes of it. An engine that is away has no opinion."""
         silence = Silence(cause_id=consider.cause_id, reason=reasons.MODEL_SAYS_NOBODY)
         options = choices(consider.puppets)
-        prompt = build_question(house=view.house, room=view.room, said=view.recent, options=options)
+        text = " ".join(line.text for line in view.recent[-10:])
+        house = self._tokens.fit(view.house, "", text)
+        prompt = build_question(house=house, room=view.room, said=view.recent, options=options)
         try:
             chances = await self._engine.choose(prompt, affinity=view.room.room_id)
         except EngineError as error:

@@ -3,49 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
 from bridge import log, metrics
 from bridge.clock import Clock
 from bridge.domain.decision import Answer
-from bridge.domain.effect import Effect, SendText
+from bridge.domain.effect import Effect, React, SendText
 from bridge.domain.events import Message
 from bridge.domain.history import Said
 from bridge.domain.ids import EventId, turn_id
 from bridge.domain.lease import Lease
 from bridge.domain.persona import Puppet
-from bridge.domain.prompt import Finished, Prompt, TextDelta
+from bridge.domain.prompt import Finished
 from bridge.domain.room import Room
 from bridge.domain.turn import OPEN, Turn, TurnState
-from bridge.errors import EngineBroken, EngineError, HomeserverError
+from bridge.errors import EngineError, HomeserverError
 from bridge.policy import language, wording
-from bridge.policy.context import build_prompt, next_window, secrets_of
+from bridge.policy.context import secrets_of
 from bridge.policy.floor import repeats_itself
 from bridge.policy.pacing import split, typing_ms
-from bridge.policy.reasons import REPEATS_ITSELF
+from bridge.policy.reasons import QUEUED, REPEATS_ITSELF
 from bridge.policy.trust import clean_reply
 from bridge.policy.view import House
-from bridge.ports import Engine, Homeserver, Store
+from bridge.ports import Homeserver, Store
 from bridge.rooms.send import Sender, Watch
+from bridge.rooms.think import WATCH_S, Cancelled, Reply, Thinker, Thought
 
 PART_BYTES: Final = 6_000
 """Markdown of one message. HTML and JSON escaping can grow it eightfold; an event holds 64 KiB."""
 
-_WATCH_S: Final = 0.25
+WAIT: Final = "⏳"
+"""The reaction to what has to wait for long."""
 _TYPING_RENEWAL_S: Final = 20.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Reply:
-    text: str
-    finished: Finished
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Cancelled:
-    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,14 +62,14 @@ class Speaker:
         *,
         store: Store,
         homeserver: Homeserver,
-        engine: Engine,
+        thinker: Thinker,
         sender: Sender,
         house: House,
         clock: Clock,
     ) -> None:
         self._store = store
         self._homeserver = homeserver
-        self._engine = engine
+        self._thinker = thinker
         self._sender = sender
         self._house = house
         self._clock = clock
@@ -109,13 +100,15 @@ class Speaker:
             return room
         typing = asyncio.create_task(self._attend(puppet, room, cause.event_id), name="typing")
         try:
-            prompt, said, room = await self._prompt(room, puppet, cause)
-            outcome = await self._think(prompt, room, watch)
+            shown, room = await self._thinker.read(room, cause)
             speech = _Speech(
                 lease=lease, turn=turn, puppet=puppet, room=room, answer=answer, cause=cause,
-                watch=watch, said=said,
+                watch=watch, said=tuple(line for line in shown.said if line.is_context),
             )  # fmt: skip
-            await self._conclude(speech, outcome)
+            thought = await self._thinker.think(
+                room, puppet, answer, shown, watch, lambda: self._ask_for_patience(speech)
+            )
+            await self._conclude(speech, thought)
         finally:
             typing.cancel()
             await asyncio.gather(typing, return_exceptions=True)
@@ -146,73 +139,18 @@ class Speaker:
             return await self._perform(lease, turn, [(ordinal, effect)], watch, then="done")
         return turn.state == "done"
 
-    async def _prompt(
-        self, room: Room, puppet: Puppet, cause: Message
-    ) -> tuple[Prompt, tuple[Said, ...], Room]:
-        """The prompt, the messages that it shows, and the room with its window."""
-        window = self._house.limits.window_messages
-        history = self._store.history
-        said = await history.recent(room.room_id, from_seq=room.window_from, limit=2 * window)
-        window_from = next_window(said, room.window_from, window)
-        room = replace(room, window_from=window_from)
-        said = [line for line in said if line.seq >= window_from]
-        stored_cause = await history.get(cause.event_id)
-        if stored_cause is None:
-            raise LookupError("the question is not in the history")
-        if cause.sender in await self._store.people.opted_out({cause.sender}):
-            # Of their words only this one message is read, because it asks.
-            said, stored_cause = [], replace(stored_cause, text=cause.text)
-        return (
-            build_prompt(
-                house=self._house, room=room, puppet=puppet, said=said, cause=stored_cause
-            ),
-            tuple(line for line in said if line.is_context),
-            room,
+    async def _ask_for_patience(self, speech: _Speech) -> None:
+        """Others are served first; an answer will come."""
+        turn, lease = speech.turn, speech.lease
+        wait = React(target=speech.cause.event_id, key=WAIT)
+        await self.say(
+            lease, speech.room, speech.puppet, turn.cause_id, "w", wait, QUEUED, speech.watch
         )
 
-    async def _think(
-        self, prompt: Prompt, room: Room, watch: Watch
-    ) -> _Reply | _Cancelled | EngineError:
-        if reason := await watch():
-            return _Cancelled(reason=reason)
-        generating = asyncio.create_task(self._generate(prompt, room), name="generate")
-        watching = asyncio.create_task(self._keep_watching(watch), name="watch")
-        try:
-            await asyncio.wait({generating, watching}, return_when=asyncio.FIRST_COMPLETED)
-            if watching.done():
-                return _Cancelled(reason=watching.result())
-            reply = generating.result()
-        finally:
-            for task in (generating, watching):
-                task.cancel()
-            await asyncio.gather(generating, watching, return_exceptions=True)
-        reason = await watch()
-        return _Cancelled(reason=reason) if reason else reply
-
-    async def _generate(self, prompt: Prompt, room: Room) -> _Reply | EngineError:
-        pieces: list[str] = []
-        try:
-            async with aclosing(self._engine.stream(prompt, affinity=room.room_id)) as stream:
-                async for delta in stream:
-                    match delta:
-                        case TextDelta():
-                            pieces.append(delta.text)
-                        case Finished():
-                            return _Reply(text="".join(pieces), finished=delta)
-        except EngineError as error:
-            return error
-        return EngineBroken("the engine ended without finishing")
-
-    async def _keep_watching(self, watch: Watch) -> str:
-        while True:
-            await self._clock.sleep(_WATCH_S)
-            if reason := await watch():
-                return reason
-
-    async def _conclude(self, speech: _Speech, outcome: _Reply | _Cancelled | EngineError) -> None:
+    async def _conclude(self, speech: _Speech, outcome: Thought) -> None:
         turn = speech.turn
         match outcome:
-            case _Cancelled():
+            case Cancelled():
                 await self._drop(speech, outcome.reason)
             case EngineError() if speech.answer.is_unasked or speech.answer.hops:
                 # Nobody waits for it, so nobody needs to hear that it failed.
@@ -224,7 +162,7 @@ class Speaker:
                     "engine_failed", turn=turn.turn_id, code=outcome.code, problem=str(outcome)
                 )
                 await self._apologise(speech, outcome.code)
-            case _Reply():
+            case Reply():
                 await self._record_use(turn, outcome.finished, len(speech.said))
                 text = self._clean(speech, outcome)
                 if text and _is_worn(speech, text):
@@ -248,7 +186,7 @@ class Speaker:
         wanted_ms = typing_ms(text, self._house.limits.typing_chars_per_s)
         until = speech.turn.started_at + wanted_ms
         while (left_ms := until - self._clock.now()) > 0:
-            await self._clock.sleep(min(_WATCH_S, left_ms / 1000))
+            await self._clock.sleep(min(WATCH_S, left_ms / 1000))
             if reason := await speech.watch():
                 return reason
         return None
@@ -264,7 +202,7 @@ class Speaker:
             context_messages=shown,
         )
 
-    def _clean(self, speech: _Speech, reply: _Reply) -> str:
+    def _clean(self, speech: _Speech, reply: Reply) -> str:
         puppet = speech.puppet
         authors = {line.sender_name for line in speech.said}
         others = {
@@ -288,7 +226,7 @@ class Speaker:
             text=text,
             is_generated=True,
             thread_root=answer.thread_root,
-            model=model or self._engine.label,
+            model=model or self._thinker.label,
             is_notice=answer.is_unasked,
             hops=answer.hops,
             bounces_left=answer.bounces_left,

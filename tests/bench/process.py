@@ -58,7 +58,7 @@ class Lonely:
                 "url": f"http://127.0.0.1:{gate}",
             },
             "database": {"url": f"sqlite:{self.folder / 'bridge.db'}"},
-            "engine": {"url": self.engine.url, "model": "gemma3:4b"},
+            "engine": {"url": self.engine.url, "model": "gemma3:4b", "slots": 32},
             "personas": {"folder": str(personas), "enabled": self.names},
             "http": {"port": free_port()},
             "log": {"level": "warning"},

@@ -236,6 +236,7 @@ def _world(
         "engine": {
             "url": engine.url,
             "model": "gemma3:4b",
+            "slots": 32,
             "num_ctx": 32768,
             "max_reply_tokens": 8000,
         },

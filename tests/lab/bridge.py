@@ -50,7 +50,7 @@ class BridgeProcess:
             "homeserver": {"url": homeserver.url, "server_name": homeserver.name},
             "appservice": {"listen_port": port, "url": f"http://127.0.0.1:{port}"},
             "database": {"url": database_url},
-            "engine": {"url": engine_url},
+            "engine": {"url": engine_url, "slots": 32},
             "personas": {"enabled": ["luna", "milo"]},
             "operator": {"name": "the lab"},
             "http": {"port": http_port},

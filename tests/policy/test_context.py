@@ -19,11 +19,11 @@ from bridge.policy.context import (
     RULES,
     STOP,
     build_prompt,
-    estimate_tokens,
     next_window,
     quoted,
     secrets_of,
 )
+from bridge.policy.tokens import estimate_tokens
 from bridge.policy.trust import TURN_MARK
 from bridge.policy.view import House
 

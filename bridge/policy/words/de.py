@@ -83,6 +83,10 @@ WORDS: Final[Mapping[str, str]] = {
     "context_too_long": "Das war zu lang für mich. Geht es etwas kürzer?",
     "engine_timeout": "Das hat mir zu lange gedauert, ich habe abgebrochen. Frag mich bitte noch"
     " einmal.",
+    "engine_busy": (
+        "Gerade fragen mich viele, und ich bin nicht zu dir gekommen. Versuch es bitte in "
+        "ein paar Minuten noch einmal."
+    ),
     "engine_broken": "Beim Antworten ist etwas abgerissen. Frag mich bitte noch einmal.",
     "empty_reply": "Dazu sind mir keine Worte eingefallen. Kannst du es anders sagen?",
     "demo_topic": "Die Antworten hier kommen von: {label}",

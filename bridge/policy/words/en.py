@@ -68,6 +68,10 @@ WORDS: Final[Mapping[str, str]] = {
     ),
     "context_too_long": "That was too long for me. Could you make it shorter?",
     "engine_timeout": "That took me too long, so I stopped. Please ask me again.",
+    "engine_busy": (
+        "Many people are asking me at the moment, and I didn't get to you. Please try "
+        "again in a few minutes."
+    ),
     "engine_broken": "Something broke off while I was answering. Please ask me again.",
     "empty_reply": "I couldn't find words for that. Could you put it another way?",
     "demo_topic": "Answers here come from: {label}",

@@ -79,6 +79,10 @@ WORDS: Final[Mapping[str, str]] = {
     ),
     "context_too_long": "Eso ha sido demasiado largo para mí. ¿Puedes acortarlo?",
     "engine_timeout": "Estaba tardando demasiado y lo he dejado. Pregúntame otra vez, por favor.",
+    "engine_busy": (
+        "Ahora mismo me pregunta mucha gente y no he llegado hasta ti. Inténtalo de nuevo "
+        "en unos minutos, por favor."
+    ),
     "engine_broken": "Algo se ha cortado mientras respondía. Pregúntame otra vez, por favor.",
     "empty_reply": "No he encontrado palabras para eso. ¿Puedes decirlo de otra manera?",
     "demo_topic": "Aquí responde: {label}",

@@ -61,6 +61,7 @@ WORDS: Final[Mapping[str, str]] = {
     "model_missing": "我没法回答：为我设定的 AI 模型不存在，需要运营者来处理。",
     "context_too_long": "这对我来说太长了，能说短一点吗？",
     "engine_timeout": "我花的时间太久，就停下来了。请再问我一次。",
+    "engine_busy": "现在问我的人很多，没能轮到你。请过几分钟再试一次。",
     "engine_broken": "我回答到一半断掉了。请再问我一次。",
     "empty_reply": "我一时想不出该怎么回答，能换个说法吗？",
     "demo_topic": "这里的回答来自：{label}",

@@ -1,0 +1,63 @@
+"""What a configuration says, as engines: each server of models, and the pool of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bridge.clock import Clock
+from bridge.engine import models
+from bridge.engine.demo import DemoEngine
+from bridge.engine.ollama import OllamaEngine
+from bridge.engine.pool import Endpoint, EnginePool
+from bridge.settings import EndpointSettings, EngineSettings
+
+
+class Endpoints:
+    """The pool, and which of the configuration's servers each of its endpoints is."""
+
+    def __init__(self, settings: EngineSettings, clock: Clock) -> None:
+        self._clock = clock
+        self._made: dict[tuple[EndpointSettings, EngineSettings], Endpoint] = {}
+        self.pool = EnginePool(
+            self._endpoints(settings),
+            clock,
+            models={"gate": settings.gate_model},
+            patience_s=settings.queue_wait_s,
+        )
+
+    def change(self, settings: EngineSettings) -> None:
+        """Use the servers of these settings from now on. Those that are the same stay as they are;
+        one that has gone ends what it is doing."""
+        self.pool.replace(self._endpoints(settings))
+
+    def _endpoints(self, settings: EngineSettings) -> Sequence[Endpoint]:
+        common = settings.model_copy(update={"endpoints": ()})
+        keys = [(one, common) for one in settings.servers()]
+        self._made = {
+            key: self._made.get(key) or _endpoint(*key, clock=self._clock) for key in keys
+        }
+        return tuple(self._made.values())
+
+
+def _endpoint(server: EndpointSettings, settings: EngineSettings, *, clock: Clock) -> Endpoint:
+    match server.kind:
+        case "demo":
+            return Endpoint(name="demo", engine=DemoEngine(clock=clock), slots=64)
+        case "ollama":
+            key = server.api_key.get_secret_value()
+            engine = OllamaEngine(
+                server.url,
+                model=server.model,
+                num_ctx=settings.num_ctx,
+                keep_alive=settings.keep_alive,
+                api_key=key,
+                first_token_timeout_s=settings.first_token_timeout_s,
+                stall_timeout_s=settings.stall_timeout_s,
+            )
+            return Endpoint(
+                name=server.url,
+                engine=engine,
+                slots=server.slots,
+                models=frozenset(server.models),
+                probe=lambda: models.version(server.url, key),
+            )

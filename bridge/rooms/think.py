@@ -1,0 +1,173 @@
+"""One reply of the model: what it is shown, and waiting for it while the room goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Final
+
+from bridge import log
+from bridge.clock import Clock
+from bridge.domain.decision import Answer
+from bridge.domain.events import Message
+from bridge.domain.history import Said
+from bridge.domain.persona import Puppet
+from bridge.domain.prompt import Finished, Prompt, Queued, TextDelta
+from bridge.domain.room import Room
+from bridge.errors import ContextTooLong, EngineBroken, EngineError
+from bridge.policy.context import build_prompt, next_window
+from bridge.policy.urgency import urgency_of
+from bridge.policy.view import House
+from bridge.ports import Engine, Store
+from bridge.rooms.send import Watch
+from bridge.rooms.tokens import Tokens
+
+WATCH_S: Final = 0.25
+"""How often the room is looked at while something takes time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    text: str
+    finished: Finished
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    reason: str
+
+
+Thought = Reply | Cancelled | EngineError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """`said` are the messages that the model is shown, and `cause` the one to reply to."""
+
+    said: tuple[Said, ...]
+    cause: Said
+
+    @property
+    def text(self) -> str:
+        return " ".join(line.text for line in (*self.said[-10:], self.cause))
+
+
+class Thinker:
+    """Lets the model write what a puppet says."""
+
+    def __init__(
+        self, *, store: Store, engine: Engine, tokens: Tokens, house: House, clock: Clock
+    ) -> None:
+        self._store = store
+        self._engine = engine
+        self._tokens = tokens
+        self._house = house
+        self._clock = clock
+        self._log = log.get("rooms.think")
+
+    @property
+    def label(self) -> str:
+        """What answers, in words."""
+        return self._engine.label
+
+    async def read(self, room: Room, cause: Message) -> tuple[Shown, Room]:
+        """What the room said, as far as the model is shown it, and the room with its window."""
+        window = self._house.limits.window_messages
+        history = self._store.history
+        said = await history.recent(room.room_id, from_seq=room.window_from, limit=2 * window)
+        window_from = next_window(said, room.window_from, window)
+        room = replace(room, window_from=window_from)
+        said = [line for line in said if line.seq >= window_from]
+        stored_cause = await history.get(cause.event_id)
+        if stored_cause is None:
+            raise LookupError("the question is not in the history")
+        if cause.sender in await self._store.people.opted_out({cause.sender}):
+            # Of their words only this one message is read, because it asks.
+            said, stored_cause = [], replace(stored_cause, text=cause.text)
+        return Shown(said=tuple(said), cause=stored_cause), room
+
+    async def think(
+        self,
+        room: Room,
+        puppet: Puppet,
+        answer: Answer,
+        shown: Shown,
+        watch: Watch,
+        on_queued: Callable[[], Awaitable[object]],
+    ) -> Thought:
+        """The reply, or why there is none. `on_queued` is done once where it waits for long.
+
+        A prompt that the server finds too long is made shorter, once.
+        """
+        prompt = self._prompt(room, puppet, answer, shown)
+        thought = await self._attempt(prompt, room, watch, on_queued)
+        if isinstance(thought, ContextTooLong):
+            self._log.info("prompt_trimmed", room=room.room_id, model=prompt.model)
+            self._tokens.overflow(prompt, shown.text)
+            prompt = self._prompt(room, puppet, answer, shown)
+            thought = await self._attempt(prompt, room, watch, on_queued)
+        if isinstance(thought, Reply):
+            self._tokens.count(prompt, shown.text, thought.finished.prompt_tokens)
+        return thought
+
+    def _prompt(self, room: Room, puppet: Puppet, answer: Answer, shown: Shown) -> Prompt:
+        house = self._tokens.fit(self._house, puppet.persona.model, shown.text)
+        prompt = build_prompt(
+            house=house, room=room, puppet=puppet, said=shown.said, cause=shown.cause
+        )
+        return replace(prompt, urgency=urgency_of(answer))
+
+    async def _attempt(
+        self,
+        prompt: Prompt,
+        room: Room,
+        watch: Watch,
+        on_queued: Callable[[], Awaitable[object]],
+    ) -> Thought:
+        if reason := await watch():
+            return Cancelled(reason=reason)
+        queued = asyncio.Event()
+        generating = asyncio.create_task(self._generate(prompt, room, queued), name="generate")
+        watching = asyncio.create_task(self._keep_watching(watch), name="watch")
+        waiting = asyncio.create_task(queued.wait(), name="queued")
+        try:
+            tasks = {generating, watching}
+            await asyncio.wait({*tasks, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            if waiting.done() and not generating.done() and not watching.done():
+                await on_queued()
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if watching.done():
+                return Cancelled(reason=watching.result())
+            reply = generating.result()
+        finally:
+            for task in (generating, watching, waiting):
+                task.cancel()
+            await asyncio.gather(generating, watching, waiting, return_exceptions=True)
+        reason = await watch()
+        return Cancelled(reason=reason) if reason else reply
+
+    async def _generate(
+        self, prompt: Prompt, room: Room, queued: asyncio.Event
+    ) -> Reply | EngineError:
+        pieces: list[str] = []
+        try:
+            async with aclosing(self._engine.stream(prompt, affinity=room.room_id)) as stream:
+                async for delta in stream:
+                    match delta:
+                        case TextDelta():
+                            pieces.append(delta.text)
+                        case Queued():
+                            queued.set()
+                        case Finished():
+                            return Reply(text="".join(pieces), finished=delta)
+        except EngineError as error:
+            return error
+        return EngineBroken("the engine ended without finishing")
+
+    async def _keep_watching(self, watch: Watch) -> str:
+        while True:
+            await self._clock.sleep(WATCH_S)
+            if reason := await watch():
+                return reason
