@@ -107,10 +107,10 @@ class BridgeProcess:
                 await asyncio.sleep(_TICK_S)
         raise TimeoutError(f"the bridge is not ready:\n{self.log_tail()}")
 
-    async def logged(self, words: str, patience_s: float = 15.0) -> None:
-        """Wait until the log holds these words."""
+    async def logged(self, words: str, patience_s: float = 15.0, *, times: int = 1) -> None:
+        """Wait until the log holds these words so often."""
         for _ in range(round(patience_s / _TICK_S)):
-            if words in self.log.read_text(errors="replace"):
+            if self.log.read_text(errors="replace").count(words) >= times:
                 return
             await asyncio.sleep(_TICK_S)
         raise TimeoutError(f"{words!r} was not logged")
@@ -126,6 +126,10 @@ class BridgeProcess:
     async def restart(self) -> None:
         await self.stop()
         await self.start()
+
+    def reload(self) -> None:
+        """Let it read its configuration again."""
+        self._tell(signal.SIGHUP)
 
     def pause(self) -> None:
         self._tell(signal.SIGSTOP)

@@ -170,6 +170,15 @@ class World:
                 found.append(content)
         return found
 
+    def reactions(self, room_id: RoomId, to: EventId) -> list[str]:
+        """The reactions of puppets to an event."""
+        relations = [
+            event["content"].get("m.relates_to", {})
+            for event in self.homeserver.timeline(room_id)
+            if event["sender"] in {LUNA.user_id, NOVA.user_id}
+        ]
+        return [one["key"] for one in relations if "key" in one and one["event_id"] == to]
+
     def _is_busy(self) -> bool:
         return self.store.database.in_progress > 0
 

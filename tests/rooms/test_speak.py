@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
 
+from bridge.domain.prompt import Delta, Prompt, Queued
 from bridge.domain.vendor import AI_KEY, BOT_FLAG
-from bridge.errors import Refused, Unreachable
+from bridge.errors import ContextTooLong, EngineBusy, Refused, Unreachable
 from tests.lab.stores import sqlite_url
 from tests.rooms.conftest import ALICE, BOB, LUNA, NOVA, World
 
@@ -197,3 +199,63 @@ async def test_who_turns_out_not_to_answer_is_not_seen_typing(world: World) -> N
     assert world.said(room_id, asked) == []
     assert (NOVA.user_id, room_id, True) in world.homeserver.typing
     assert world.homeserver.typing[-1] == (NOVA.user_id, room_id, False)
+
+
+async def test_a_question_that_waits_for_long_gets_an_hourglass_once_and_then_its_answer(
+    world: World,
+) -> None:
+    room_id = await world.lounge()
+    inner = world.engine.stream
+
+    async def stream(prompt: Prompt, *, affinity: str) -> AsyncGenerator[Delta, None]:
+        yield Queued()
+        await world.clock.sleep(30)
+        async for delta in inner(prompt, affinity=affinity):
+            yield delta
+
+    world.engine.stream = stream  # type: ignore[method-assign]
+    asked = await world.ask(room_id, "Luna, hello?")
+    await world.pass_s(5)
+    assert world.reactions(room_id, asked) == ["⏳"]
+    assert world.said(room_id, asked) == []
+    await world.fall()
+    await world.rise()
+    await world.pass_s(40)
+    assert world.reactions(room_id, asked) == ["⏳"]
+    assert len(world.said(room_id, asked)) == 1
+
+
+async def test_a_question_whose_turn_does_not_come_is_told_so(world: World) -> None:
+    room_id = await world.lounge()
+
+    async def stream(prompt: Prompt, *, affinity: str) -> AsyncGenerator[Delta, None]:
+        yield Queued()
+        raise EngineBusy("waited")
+
+    world.engine.stream = stream  # type: ignore[method-assign]
+    asked = await world.ask(room_id, "Luna, hello?")
+    (sentence,) = world.said(room_id, asked)
+    assert "try again" in sentence["body"]
+
+
+async def test_a_prompt_that_the_server_finds_too_long_is_made_shorter_once(world: World) -> None:
+    room_id = await world.lounge()
+    for n in range(30):
+        await world.ask(room_id, f"word{n} " * 60)
+    limit, seen, inner = 6000, list[int](), world.engine.stream
+
+    async def stream(prompt: Prompt, *, affinity: str) -> AsyncGenerator[Delta, None]:
+        seen.append(len(prompt.system) + len(prompt.user))
+        if seen[-1] > limit:
+            raise ContextTooLong("too long")
+        async for delta in inner(prompt, affinity=affinity):
+            yield delta
+
+    world.engine.stream = stream  # type: ignore[method-assign]
+    asked = await world.ask(room_id, "Luna, hello?")
+    assert len(world.said(room_id, asked)) == 1
+    assert len(seen) == 2
+    assert seen[1] <= limit < seen[0]
+    asked = await world.ask(room_id, "Luna, and now?")
+    assert len(world.said(room_id, asked)) == 1
+    assert len(seen) == 3

@@ -1,0 +1,51 @@
+"""Servers of models come and go with the configuration."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from bridge.clock import FakeClock
+from bridge.endpoints import Endpoints
+from bridge.settings import EndpointSettings, EngineSettings
+
+ONE = EngineSettings(url="http://one:11434", slots=2)
+TWO = ONE.model_copy(
+    update={"endpoints": (EndpointSettings(url="http://two:11434", models=("27b",), slots=4),)}
+)
+
+
+def test_the_first_server_and_the_further_ones_are_endpoints() -> None:
+    first, second = Endpoints(TWO, FakeClock()).pool.endpoints
+    assert (first.name, first.slots, first.serves("any")) == ("http://one:11434", 2, True)
+    assert (second.name, second.slots) == ("http://two:11434", 4)
+    assert second.serves("27b")
+    assert not second.serves("4b")
+
+
+def test_what_stays_the_same_stays_as_it_is() -> None:
+    endpoints = Endpoints(ONE, FakeClock())
+    (first,) = endpoints.pool.endpoints
+    endpoints.change(TWO)
+    assert endpoints.pool.endpoints[0] is first
+    endpoints.change(ONE)
+    assert endpoints.pool.endpoints == (first,)
+
+
+def test_a_changed_server_is_a_new_one() -> None:
+    endpoints = Endpoints(ONE, FakeClock())
+    before = endpoints.pool.endpoints[0]
+    endpoints.change(ONE.model_copy(update={"num_ctx": 4096}))
+    assert endpoints.pool.endpoints[0] is not before
+
+
+def test_a_server_named_twice_is_a_mistake() -> None:
+    with pytest.raises(ValidationError, match="is there twice"):
+        EngineSettings(
+            url="http://one:11434", endpoints=(EndpointSettings(url="http://one:11434/"),)
+        )
+
+
+def test_the_demo_engine_is_an_endpoint_too() -> None:
+    pool = Endpoints(EngineSettings(kind="demo"), FakeClock()).pool
+    assert pool.label == "demo engine, no AI model connected"
