@@ -13,7 +13,7 @@ from aiohttp import web
 
 from bridge import log, metrics
 from bridge.admin import http as admin_http
-from bridge.admin.figures import rows_of
+from bridge.admin.figures import rows_of, usage_of
 from bridge.clock import Clock, SystemClock
 from bridge.domain.persona import Puppet
 from bridge.endpoints import Endpoints
@@ -40,7 +40,7 @@ from bridge.rooms.think import Thinker
 from bridge.rooms.tokens import Tokens
 from bridge.rooms.watcher import Watcher
 from bridge.settings import HttpSettings, Settings
-from bridge.store.inspect import figures
+from bridge.store.inspect import figures, most_used
 from bridge.store.invariants import NAMES, broken
 from bridge.store.sole import sole_use
 from bridge.store.store import Store, open_store
@@ -55,6 +55,7 @@ _FIRST_PING_S: Final = 0.3
 _MAX_PING_S: Final = 5.0
 _HOUSEKEEPING_S: Final = 20.0
 _PRUNING_S: Final = 3600.0
+_MOST_USED: Final = 5
 _HOUR_MS: Final = 3_600_000
 _DAY_MS: Final = 24 * _HOUR_MS
 
@@ -223,6 +224,7 @@ class App:
             uptime_s=round(self._clock.monotonic() - self._started_s),
             puppets=[(p.display_name, p.user_id) for p in self.cast.puppets],
             figures=rows,
+            usage=usage_of(await most_used(self.store.database, now - _DAY_MS, _MOST_USED)),
         )
 
     async def _bring_up(self) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
+from bridge.domain.budget import Spending
 from bridge.domain.effect import Effect, Planned
 from bridge.domain.events import Delivery, Membership, StateChange
 from bridge.domain.history import Erased, Said
@@ -235,6 +236,10 @@ class Turns(Protocol):
 
     async def used(self, room_id: RoomId, since: int) -> Used:
         """What the room's turns since then (unix ms) came to."""
+        ...
+
+    async def spent(self, person: UserId, room_id: RoomId) -> Spending:
+        """What this person, this room and this person's server took up to now."""
         ...
 
     async def behind(self, room_id: RoomId, event_id: EventId) -> Turn | None:

@@ -14,6 +14,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from bridge.domain.access import Access, Limits, Rule
+from bridge.domain.budget import Budget, Budgets
 from bridge.domain.persona import Talkativeness
 
 _SERVER_NAME: Final = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
@@ -224,6 +225,32 @@ class OperatorSettings(Section):
     care: str = Field(default="", max_length=500)
 
 
+class BudgetSettings(Section):
+    messages_per_minute: int = Field(default=0, ge=0)
+    messages_per_day: int = Field(default=0, ge=0)
+    tokens_per_minute: int = Field(default=0, ge=0)
+    tokens_per_day: int = Field(default=0, ge=0)
+
+    def budget(self) -> Budget:
+        return Budget(
+            messages_per_minute=self.messages_per_minute,
+            messages_per_day=self.messages_per_day,
+            tokens_per_minute=self.tokens_per_minute,
+            tokens_per_day=self.tokens_per_day,
+        )
+
+
+class OverrideSettings(BudgetSettings):
+    match: Annotated[str, AfterValidator(_glob)]
+
+
+class BudgetsSettings(Section):
+    person: BudgetSettings = BudgetSettings(messages_per_minute=12, messages_per_day=400)
+    room: BudgetSettings = BudgetSettings(messages_per_minute=40, messages_per_day=4000)
+    server: BudgetSettings = BudgetSettings(messages_per_minute=60, messages_per_day=6000)
+    overrides: tuple[OverrideSettings, ...] = ()
+
+
 class RetentionSettings(Section):
     room_text_days: int = Field(default=7, ge=1)
     left_room_hours: int = Field(default=24, ge=0)
@@ -249,6 +276,7 @@ class Settings(Section):
     personas: PersonaSettings = PersonaSettings()
     access: AccessSettings = AccessSettings()
     rooms: RoomSettings = RoomSettings()
+    budgets: BudgetsSettings = BudgetsSettings()
     operator: OperatorSettings = OperatorSettings()
     admins: tuple[Annotated[str, AfterValidator(_user_id)], ...] = ()
     bots: Globs = ()
@@ -264,6 +292,14 @@ class Settings(Section):
             max_invites_per_day=self.access.max_invites_per_day,
             max_rooms=self.access.max_rooms,
             max_members=self.access.max_members,
+        )
+
+    def all_budgets(self) -> Budgets:
+        return Budgets(
+            person=self.budgets.person.budget(),
+            room=self.budgets.room.budget(),
+            server=self.budgets.server.budget(),
+            overrides=tuple((one.match, one.budget()) for one in self.budgets.overrides),
         )
 
     def limits(self) -> Limits:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from bridge.store.inspect import Figures
+from collections.abc import Mapping, Sequence
+
+from bridge.store.inspect import Figures, Share
 
 _HOUR_MS = 3_600_000
 
@@ -21,6 +23,20 @@ def rows_of(figures: Figures, now: int, *, kept_days: int) -> list[tuple[str, st
         ("Database size", size(figures.size_bytes)),
         ("Database schema", f"version {figures.schema_version}"),
     ]
+
+
+def usage_of(shares: Mapping[str, Sequence[Share]]) -> list[tuple[str, str]]:
+    """(who, how much) pairs of the last day: persons, rooms, servers, the most first."""
+    return [
+        (f"{_forgotten(share.who)} ({scope})", f"{share.replies} replies, {share.tokens} tokens")
+        for scope, each in shares.items()
+        for share in each
+    ]
+
+
+def _forgotten(who: str) -> str:
+    """Who asked to be forgotten has no name."""
+    return "somebody" if who.startswith("~") else who
 
 
 def age(at: int | None, now: int) -> str:

@@ -15,7 +15,8 @@ from bridge import metrics
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """What /status shows. `figures` are (what, value) pairs; `puppets` (name, user id) pairs."""
+    """What /status shows. `figures` are (what, value) pairs; `puppets` (name, user id) pairs;
+    `usage` (who, how much) pairs."""
 
     is_ready: bool
     waiting_for: str
@@ -25,6 +26,7 @@ class Status:
     uptime_s: int
     puppets: Sequence[tuple[str, str]] = ()
     figures: Sequence[tuple[str, str]] = field(default_factory=tuple[tuple[str, str], ...])
+    usage: Sequence[tuple[str, str]] = field(default_factory=tuple[tuple[str, str], ...])
 
 
 _PAGE: Final = """<!doctype html>
@@ -52,6 +54,8 @@ footer {{ margin-top: 2rem; opacity: .6; font-size: .85rem; }}
 <table>{puppets}</table>
 <h2>Figures</h2>
 <table>{figures}</table>
+<h2>Most used in the last 24 hours</h2>
+<table>{usage}</table>
 <footer>Read-only; refreshed every 10 s. The same in numbers: <code>/metrics</code>.</footer>
 </body></html>
 """
@@ -71,6 +75,7 @@ def render(status: Status) -> str:
         overview=_rows(overview),
         puppets=_rows(status.puppets),
         figures=_rows(status.figures),
+        usage=_rows(status.usage),
     )
 
 

@@ -201,13 +201,14 @@ class Configure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explain:
-    """Say why a message was said, or was not answered, or what the AI has done here today.
+    """Say why a message was said, or was not answered, or what the AI did today, and for whom.
 
     `say` lacks what is found out only then: see `bridge.policy.explaining`.
     """
 
     puppet_id: PuppetId
     cause_id: EventId
+    person: UserId
     what: Literal["why", "usage"]
     target: EventId | None
     say: Say
@@ -221,6 +222,16 @@ class Retract:
     puppet_id: PuppetId
     cause_id: EventId
     target: EventId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defer:
+    """Somebody asked for too much, and has been shown so: not again until then (unix ms)."""
+
+    cause_id: EventId
+    person: UserId
+    until: int
     reason: str
 
 
@@ -253,6 +264,7 @@ Decision = (
     | ForgetPerson
     | Opt
     | Configure
+    | Defer
     | Explain
     | Retract
     | Silence

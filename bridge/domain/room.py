@@ -55,7 +55,8 @@ class Room:
     `powers` is None until it was read; `considered` is the last message that speaking unasked was
     thought about for. `predecessor` and `successor` are rooms before and after an upgrade.
     `asked_at` is when a puppet was last asked something, or spoke; `cared_for` are those who were
-    offered help, `cared_at` is when that was last (both unix ms).
+    offered help, `cared_at` is when that was last (both unix ms). `deferred` are those who asked
+    for too much and know it, with the instant until which they are not told again.
     """
 
     room_id: RoomId
@@ -79,6 +80,7 @@ class Room:
     asked_at: int = 0
     cared_at: int = 0
     cared_for: tuple[UserId, ...] = ()
+    deferred: Mapping[UserId, int] = field(default_factory=dict[UserId, int])
 
     def joined(self) -> tuple[Member, ...]:
         return tuple(m for m in self.members.values() if m.membership == "join")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from bridge.domain.ids import EventId, PuppetId, RoomId, TurnId
+from bridge.domain.ids import EventId, PuppetId, RoomId, TurnId, UserId
 
 TurnState = Literal["thinking", "speaking", "done", "dropped", "failed"]
 """thinking: nothing is visible, generate again after a crash. speaking: its effects are planned,
@@ -29,6 +29,8 @@ class Turn:
     puppet_id: PuppetId
     cause_id: EventId
     reason: str
+    asker: UserId | None = None
+    """Who asked for it, where somebody did: it counts against their budget."""
     state: TurnState = "thinking"
     model: str = ""
     prompt_tokens: int = 0

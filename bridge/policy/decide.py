@@ -47,6 +47,7 @@ from bridge.policy.arrival import (
     on_membership,
     on_own_membership,
 )
+from bridge.policy.budgets import deferred
 from bridge.policy.burst import asked_earlier, goes_on
 from bridge.policy.care import is_sign_of_harm
 from bridge.policy.commands import Command
@@ -196,6 +197,8 @@ def _on_question(view: View, message: Message, heard: Heard, now: int) -> tuple[
     if goes_on(view, message):
         asked_so_far = tuple(a.puppet.puppet_id for a in awake)
         return (Silence(cause_id=message.event_id, reason=reasons.BURST, asked=asked_so_far),)
+    if wait := deferred(view, message, awake[0].puppet.puppet_id, now):
+        return wait
     answers = tuple(_answer(view, message, addressed) for addressed in awake)
     exchange = opened(message, heard, [a.puppet for a in awake])
     if exchange is None or is_machine(view, message):

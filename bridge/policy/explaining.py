@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bridge.domain.budget import Budget, Spent
 from bridge.domain.decision import Say
 from bridge.domain.turn import Turn, Used
 from bridge.policy.words.why import PHRASES
 
 
-def usage(say: Say, used: Used) -> Say:
-    """How much was written here, and what it took."""
+def usage(say: Say, used: Used, own: Spent, budget: Budget) -> Say:
+    """How much was written for a person, of how much, and in the room, and what it took."""
     return _filled(
-        say, turns=str(used.turns), prompt=str(used.prompt_tokens), reply=str(used.reply_tokens)
+        say,
+        own=str(own.messages_in_day),
+        most=str(budget.messages_per_day or ""),
+        turns=str(used.turns),
+        prompt=str(used.prompt_tokens),
+        reply=str(used.reply_tokens),
     )
 
 

@@ -175,6 +175,7 @@ def _explain(view: View, message: Message, command: Command) -> Explain | Say:
     return Explain(
         puppet_id=puppet.puppet_id,
         cause_id=message.event_id,
+        person=message.sender,
         what=what,
         target=message.reply_to,
         say=say,

@@ -62,6 +62,9 @@ CARE: Final = "care"
 
 # Waiting.
 QUEUED: Final = "queued"
+BUDGET_PERSON: Final = "budget_person"
+BUDGET_ROOM: Final = "budget_room"
+BUDGET_SERVER: Final = "budget_server"
 
 # Stopping.
 STOP_WORD: Final = "stop_word"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bridge.domain.access import Access, Limits
+from bridge.domain.budget import Budgets, Spending
 from bridge.domain.cast import Cast
 from bridge.domain.events import Message
 from bridge.domain.history import Said
@@ -31,6 +32,7 @@ class House:
     """Globs of users and servers that the operator knows to be programs."""
     max_level: Talkativeness = "chatty"
     ai_share: float = 0.3
+    budgets: Budgets = Budgets()
     time_zone: str = "UTC"
     time_zones: tuple[str, ...] = ("UTC",)
     """All that may be chosen (IANA names)."""
@@ -49,7 +51,7 @@ class View:
     messages that the event refers to (reply, reaction, edit, redaction and thread targets), as far
     as we know them. `rooms_joined` and `invites_today` (of the inviter) are only meaningful for an
     invite. `minute_of_day` is that of the room's last message, in the room's time zone: it is set
-    where speaking unasked is thought about.
+    where speaking unasked is thought about. `spending` is known where a question would be answered.
     """
 
     house: House
@@ -63,3 +65,4 @@ class View:
     rooms_joined: int = 0
     invites_today: int = 0
     minute_of_day: int = 12 * 60
+    spending: Spending = Spending()

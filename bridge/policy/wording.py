@@ -35,7 +35,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "bad_setting": ("word", "setting", "choices"),
     "opted_out": ("messages", "replies", "rooms", "prefix"),
     "opted_in": (),
-    "usage": ("turns", "prompt", "reply"),
+    "usage": ("own", "most", "turns", "prompt", "reply"),
     "why_how": ("prefix",),
     "why_said": ("why", "code", "name", "model", "count"),
     "why_silent": ("why", "code"),
@@ -76,7 +76,7 @@ Markdown of ours. A part in `[[ ]]` is left out when a value in it is empty."""
 COUNTS: Final = ("messages", "replies", "rooms")
 """Values that are known only when what they count has been done."""
 
-LATER: Final = (*COUNTS, "turns", "prompt", "reply", "why", "code", "model", "count")
+LATER: Final = (*COUNTS, "own", "most", "turns", "prompt", "reply", "why", "code", "model", "count")
 """All values that are not known yet when it is decided what to say."""
 
 PLAIN: Final = frozenset(

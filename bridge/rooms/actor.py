@@ -15,6 +15,7 @@ from bridge.domain.decision import (
     Configure,
     Consider,
     Decision,
+    Defer,
     Forget,
     Open,
     Silence,
@@ -243,6 +244,8 @@ class Actor:
         left_ms = event.received_at + self._house.limits.burst_ms - self._clock.now()
         if left_ms > 0:
             await self._clock.sleep(left_ms / 1000)
+        if not self._house.budgets.are_unlimited():
+            view = replace(view, spending=await self._store.turns.spent(event.sender, room.room_id))
         return replace(view, later=await self._later(lease, arrival))
 
     async def _later(self, lease: Lease, arrival: Arrival) -> tuple[Message, ...]:
@@ -289,6 +292,6 @@ def _before(event_id: EventId, said: Sequence[Said]) -> tuple[Said, ...]:
 
 
 def _puppet_of(decision: Decision) -> PuppetId | None:
-    if isinstance(decision, Forget | Amend | Silence | Consider | Open | Configure | Care):
+    if isinstance(decision, Forget | Amend | Silence | Consider | Open | Configure | Care | Defer):
         return None
     return decision.puppet_id

@@ -18,6 +18,7 @@ from bridge.domain.decision import (
     Configure,
     Consider,
     Decision,
+    Defer,
     Explain,
     Follow,
     Forget,
@@ -39,6 +40,7 @@ from bridge.domain.persona import Puppet
 from bridge.domain.room import Direct, Room
 from bridge.errors import HomeserverError, Refused, Unreachable
 from bridge.policy import explaining, wording
+from bridge.policy.budgets import budget_of
 from bridge.policy.upgrading import goes_on_from
 from bridge.policy.view import House
 from bridge.ports import Homeserver, Store
@@ -118,6 +120,7 @@ class Performer:
                 | Open()
                 | Configure()
                 | Care()
+                | Defer()
                 | Silence()
             ):
                 return await self._note(lease, room, decision)
@@ -152,7 +155,7 @@ class Performer:
         self,
         lease: Lease,
         room: Room,
-        decision: Mute | BecomeGroup | Forget | Amend | Open | Configure | Care | Silence,
+        decision: Mute | BecomeGroup | Forget | Amend | Open | Configure | Care | Defer | Silence,
     ) -> Room:
         """Decisions that change only what we store."""
         match decision:
@@ -168,6 +171,10 @@ class Performer:
             case Care():
                 cared_for = tuple(dict.fromkeys((*room.cared_for, decision.person)))
                 return replace(room, cared_at=decision.at, cared_for=cared_for[-_CARED_FOR:])
+            case Defer():
+                now = self._clock.now()
+                still = {who: until for who, until in room.deferred.items() if until > now}
+                return replace(room, deferred={**still, decision.person: decision.until})
             case Forget():
                 await self._store.history.forget(lease, decision.target)
             case Amend():
@@ -215,7 +222,16 @@ class Performer:
         store = self._store
         if wish.what == "usage":
             used = await store.turns.used(room.room_id, self._clock.now() - _DAY_MS)
-            return await self._say(lease, room, explaining.usage(wish.say, used), watch)
+            spending = await store.turns.spent(wish.person, room.room_id)
+            budget = budget_of(
+                self._house.budgets,
+                "person",
+                wish.person,
+                room.room_id,
+                own_server=self._house.access.own_server,
+            )
+            say = explaining.usage(wish.say, used, spending.of("person"), budget)
+            return await self._say(lease, room, say, watch)
         assert wish.target is not None
         turn = await store.turns.behind(room.room_id, wish.target)
         reason = None if turn else (await store.mailbox.reasons(room.room_id)).get(wish.target)

@@ -21,11 +21,13 @@ from bridge.domain.room import Room
 from bridge.domain.turn import OPEN, Turn, TurnState
 from bridge.errors import EngineError, HomeserverError
 from bridge.policy import language, wording
+from bridge.policy.budgets import WAIT
 from bridge.policy.context import secrets_of
 from bridge.policy.floor import repeats_itself
 from bridge.policy.pacing import split, typing_ms
 from bridge.policy.reasons import QUEUED, REPEATS_ITSELF
 from bridge.policy.trust import clean_reply
+from bridge.policy.urgency import urgency_of
 from bridge.policy.view import House
 from bridge.ports import Homeserver, Store
 from bridge.rooms.send import Sender, Watch
@@ -34,8 +36,6 @@ from bridge.rooms.think import WATCH_S, Cancelled, Reply, Thinker, Thought
 PART_BYTES: Final = 6_000
 """Markdown of one message. HTML and JSON escaping can grow it eightfold; an event holds 64 KiB."""
 
-WAIT: Final = "⏳"
-"""The reaction to what has to wait for long."""
 _TYPING_RENEWAL_S: Final = 20.0
 
 
@@ -91,6 +91,7 @@ class Speaker:
                 puppet_id=puppet.puppet_id,
                 cause_id=cause.event_id,
                 reason=answer.reason,
+                asker=None if urgency_of(answer) == "unasked" else answer.asker,
                 started_at=self._clock.now(),
             ),
         )

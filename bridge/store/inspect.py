@@ -44,6 +44,38 @@ class Figures:
     schema_version: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What somebody took: replies and tokens since some time."""
+
+    who: str
+    replies: int
+    tokens: int
+
+
+_SHARES: Final = """
+SELECT {column} AS who, COUNT(*) AS replies, SUM(prompt_tokens + reply_tokens) AS tokens
+FROM turn WHERE started_at > $1 AND asker <> '' GROUP BY {column}
+ORDER BY SUM(prompt_tokens + reply_tokens) DESC, {column} LIMIT $2
+"""
+
+
+async def most_used(database: Database, since: int, limit: int) -> dict[str, list[Share]]:
+    """The persons, rooms and servers that took most tokens since then (unix ms), most first.
+
+    Raises DatabaseError.
+    """
+    found: dict[str, list[Share]] = {}
+    async with database.reading() as connection:
+        for name, column in (("person", "asker"), ("room", "room_id"), ("server", "server")):
+            rows = await connection.fetch(_SHARES.format(column=column), since, limit)
+            found[name] = [
+                Share(who=row["who"], replies=row["replies"], tokens=int(row["tokens"]))
+                for row in rows
+            ]
+    return found
+
+
 async def figures(database: Database) -> Figures:
     """Counts of a migrated database. Raises DatabaseError."""
     async with database.reading() as connection:

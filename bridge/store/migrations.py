@@ -236,10 +236,26 @@ async def upgrade_v3(connection: Connection, _: Database) -> None:
         await connection.execute(statement)
 
 
+_CHANGES_V4: Final = """
+ALTER TABLE turn ADD COLUMN asker TEXT NOT NULL DEFAULT '';
+ALTER TABLE turn ADD COLUMN server TEXT NOT NULL DEFAULT '';
+CREATE INDEX turn_by_asker ON turn (asker, started_at);
+CREATE INDEX turn_by_server ON turn (server, started_at)
+"""
+
+
+async def upgrade_v4(connection: Connection, _: Database) -> None:
+    """Budgets. `turn.asker`: who asked for the reply, or the fingerprint of who wanted to be
+    forgotten since; `turn.server`: that person's."""
+    for statement in _CHANGES_V4.split(";"):
+        await connection.execute(statement)
+
+
 UPGRADES: Final[tuple[Upgrade, ...]] = (
     upgrade("-- v1 (compatible with v1+)", upgrade_v1),
     upgrade("-- v2 (compatible with v1+)", upgrade_v2),
     upgrade("-- v3 (compatible with v2+)", upgrade_v3),
+    upgrade("-- v4 (compatible with v3+)", upgrade_v4),
 )
 
 LATEST: Final = UPGRADES[-1].version

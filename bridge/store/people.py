@@ -10,7 +10,7 @@ from typing import Final
 from bridge.domain.effect import SendText
 from bridge.domain.events import Message, Redaction
 from bridge.domain.history import Erased
-from bridge.domain.ids import EventId, RoomId, UserId
+from bridge.domain.ids import EventId, RoomId, UserId, fingerprint
 from bridge.domain.lease import Lease
 from bridge.store.codec import EFFECTS, EVENTS
 from bridge.store.database import Connection, Database, Row
@@ -72,6 +72,10 @@ class People:
             # The command itself is still to be answered.
             await connection.execute("UPDATE message SET text = '' WHERE event_id = $1", command)
             now = await connection.now()
+            # What was asked for counts against a budget, without a name.
+            await connection.execute(
+                "UPDATE turn SET asker = $2 WHERE asker = $1", person, fingerprint(person)
+            )
             # Those of today count against a limit.
             await connection.execute(
                 "DELETE FROM invite WHERE inviter = $1 AND accepted_at < $2", person, now - _DAY_MS

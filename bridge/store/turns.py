@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
-from bridge.domain.ids import EventId, RoomId, TurnId
+from bridge.domain.budget import Spending, Spent
+from bridge.domain.ids import EventId, RoomId, TurnId, UserId, fingerprint, server_of
 from bridge.domain.lease import Lease
 from bridge.domain.turn import LEGAL, OPEN, Turn, TurnState, Used
 from bridge.store.database import Connection, Database, Row
 from bridge.store.fence import owning
 
 _COLUMNS = """turn_id, room_id, puppet_id, cause_id, reason, state, model, prompt_tokens,
-    reply_tokens, context_messages, started_at, ended_at"""
+    reply_tokens, context_messages, started_at, ended_at, asker, server"""
+
+_MINUTE_MS: Final = 60_000
+_DAY_MS: Final = 86_400_000
+
+_SUMS: Final = """
+    COUNT(*) AS messages_in_day,
+    COALESCE(SUM(prompt_tokens + reply_tokens), 0) AS tokens_in_day,
+    COALESCE(SUM(CASE WHEN started_at > $1 THEN 1 ELSE 0 END), 0) AS messages_in_minute,
+    COALESCE(SUM(CASE WHEN started_at > $1 THEN prompt_tokens + reply_tokens ELSE 0 END), 0)
+        AS tokens_in_minute
+FROM turn WHERE started_at > $2"""
+
+_SPENT: Final = f"""
+SELECT 'person' AS scope, {_SUMS} AND asker IN ($3, $4)
+UNION ALL SELECT 'room', {_SUMS} AND room_id = $5 AND asker <> ''
+UNION ALL SELECT 'server', {_SUMS} AND server = $6
+"""
 
 
 class Turns:
@@ -85,6 +104,16 @@ class Turns:
             turns=row["turns"], prompt_tokens=int(row["prompt"]), reply_tokens=int(row["reply"])
         )
 
+    async def spent(self, person: UserId, room_id: RoomId) -> Spending:
+        """What this person, this room and this person's server took in the last minute and day."""
+        async with self._database.reading() as connection:
+            now = await connection.now()
+            rows = await connection.fetch(
+                _SPENT, now - _MINUTE_MS, now - _DAY_MS, person, fingerprint(person), room_id,
+                server_of(person),
+            )  # fmt: skip
+        return Spending(by={row["scope"]: _spent(row) for row in rows})
+
     async def behind(self, room_id: RoomId, event_id: EventId) -> Turn | None:
         """The turn that said this event of ours."""
         async with self._database.reading() as connection:
@@ -108,7 +137,8 @@ async def open_turn(connection: Connection, turn: Turn) -> Turn:
     """Store the turn unless it is; return the stored one."""
     await connection.execute(
         f"""
-        INSERT INTO turn ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+        INSERT INTO turn ({_COLUMNS})
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
         ON CONFLICT (turn_id) DO NOTHING
         """,
         turn.turn_id,
@@ -123,6 +153,8 @@ async def open_turn(connection: Connection, turn: Turn) -> Turn:
         turn.context_messages,
         turn.started_at,
         turn.ended_at,
+        turn.asker or "",
+        server_of(turn.asker or ""),
     )
     row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM turn WHERE turn_id = $1", turn.turn_id)
     assert row is not None
@@ -146,6 +178,15 @@ async def move_turn(connection: Connection, turn_id: TurnId, state: TurnState) -
     )
 
 
+def _spent(row: Row) -> Spent:
+    return Spent(
+        messages_in_minute=int(row["messages_in_minute"]),
+        messages_in_day=int(row["messages_in_day"]),
+        tokens_in_minute=int(row["tokens_in_minute"]),
+        tokens_in_day=int(row["tokens_in_day"]),
+    )
+
+
 def _turn(row: Row) -> Turn:
     return Turn(
         turn_id=row["turn_id"],
@@ -160,4 +201,5 @@ def _turn(row: Row) -> Turn:
         context_messages=row["context_messages"],
         started_at=row["started_at"],
         ended_at=row["ended_at"],
+        asker=UserId(row["asker"]) if row["asker"] else None,
     )

@@ -24,6 +24,7 @@ from tests.chaos.bridges import import_s
 from tests.chaos.engine import ChaosEngine
 from tests.chaos.homeserver import NAME, ChaosHomeserver
 from tests.lab.death import die_with_parent
+from tests.lab.limits import SLOTS, UNLIMITED
 from tests.lab.ports import free_port
 
 _PROGRAM: Final = Path(sys.executable).with_name("matrix-ai-bridge")
@@ -58,9 +59,10 @@ class Lonely:
                 "url": f"http://127.0.0.1:{gate}",
             },
             "database": {"url": f"sqlite:{self.folder / 'bridge.db'}"},
-            "engine": {"url": self.engine.url, "model": "gemma3:4b", "slots": 32},
+            "engine": {"url": self.engine.url, "model": "gemma3:4b", "slots": SLOTS},
             "personas": {"folder": str(personas), "enabled": self.names},
             "http": {"port": free_port()},
+            "budgets": UNLIMITED,
             "log": {"level": "warning"},
         }
         (self.folder / "config.yaml").write_text(json.dumps(content))

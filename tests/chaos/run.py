@@ -26,6 +26,7 @@ from tests.chaos.faults import FAULTS, Fault, Faults
 from tests.chaos.homeserver import Memory
 from tests.chaos.oracle import Question, Verdict, judge
 from tests.chaos.world import PEOPLE, FakeWorld, SynapseWorld, World
+from tests.lab.limits import SLOTS, UNLIMITED
 from tests.lab.postgres import Postgres
 
 PUPPETS: Final = ("luna", "milo")
@@ -236,12 +237,13 @@ def _world(
         "engine": {
             "url": engine.url,
             "model": "gemma3:4b",
-            "slots": 32,
+            "slots": SLOTS,
             "num_ctx": 32768,
             "max_reply_tokens": 8000,
         },
         "personas": {"enabled": list(PUPPETS)},
         "access": {"max_invites_per_day": 1000},
+        "budgets": UNLIMITED,
         "rooms": {"window_messages": 8, "burst_pause_s": 0, "typing_chars_per_s": 0},
     }
     if plan.homeserver == "fake":

@@ -18,6 +18,7 @@ import aiohttp
 from bridge.config_file import load
 from bridge.registration import load_registration, new_registration, write_registration
 from tests.lab.death import die_with_parent
+from tests.lab.limits import SLOTS, UNLIMITED
 from tests.lab.ports import free_port
 from tests.lab.synapse import Homeserver
 
@@ -50,9 +51,10 @@ class BridgeProcess:
             "homeserver": {"url": homeserver.url, "server_name": homeserver.name},
             "appservice": {"listen_port": port, "url": f"http://127.0.0.1:{port}"},
             "database": {"url": database_url},
-            "engine": {"url": engine_url, "slots": 32},
+            "engine": {"url": engine_url, "slots": SLOTS},
             "personas": {"enabled": ["luna", "milo"]},
             "operator": {"name": "the lab"},
+            "budgets": UNLIMITED,
             "http": {"port": http_port},
             "log": {"level": "debug"},
             "rooms": {"burst_pause_s": 0, "typing_chars_per_s": 0},

@@ -29,6 +29,8 @@ def values_of(key: str, **changed: str) -> dict[str, str]:
         "words": "Call Ada.",
         "setting": "level balanced · share 30",
         "choices": "silent, chatty",
+        "own": "2",
+        "most": "9",
         "turns": "4",
         "prompt": "1200",
         "reply": "80",

@@ -28,6 +28,7 @@ JSON = st.recursive(
 MAPS = {
     "content": st.dictionaries(KEY, JSON, max_size=3),
     "stripped": st.dictionaries(KEY, TEXT, max_size=3),
+    "deferred": st.dictionaries(KEY, st.integers(), max_size=3),
     "muted_until": st.dictionaries(KEY, st.integers(), max_size=3),
     "members": st.dictionaries(KEY, st.from_type(Member), max_size=3),
 }

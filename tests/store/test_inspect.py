@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bridge.domain.events import Delivery, Malformed
+from bridge.domain.ids import UserId
 from bridge.domain.room import Member, Room
-from bridge.store.inspect import Figures, figures
+from bridge.store.inspect import Figures, Share, figures, most_used
 from bridge.store.migrations import LATEST
 from bridge.store.store import Store
-from tests.store.making import LUNA_USER, ROOM, lease, message, record_luna, said, text, turn
+from tests.store.making import ALICE, LUNA_USER, ROOM, lease, message, record_luna, said, text, turn
 
 
 async def test_an_empty_store_counts_nothing(store: Store) -> None:
@@ -51,3 +54,19 @@ async def test_what_is_there_is_counted(store: Store) -> None:
         oldest_text_at=2,
         schema_version=LATEST,
     )
+
+
+async def test_who_used_most_is_named_by_person_room_and_server(store: Store) -> None:
+    held = await lease(store)
+    carol = UserId("@carol:far.example")
+    for n, asker in enumerate((ALICE, ALICE, carol, None)):
+        asked = replace(turn(f"$cause{n}"), asker=asker, started_at=1000)
+        await store.turns.open(held, asked)
+        await store.turns.record_use(asked.turn_id, model="m", prompt_tokens=10, reply_tokens=n)
+    used = await most_used(store.database, 0, 1)
+    assert used == {
+        "person": [Share(who=ALICE, replies=2, tokens=21)],
+        "room": [Share(who=ROOM, replies=3, tokens=33)],
+        "server": [Share(who="example.org", replies=2, tokens=21)],
+    }
+    assert await most_used(store.database, 2000, 1) == {"person": [], "room": [], "server": []}

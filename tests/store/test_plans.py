@@ -118,6 +118,7 @@ async def _work(store: Store) -> None:
     await store.rooms.get(ROOM)
     await store.turns.open(held, turn("$asked"))
     await store.turns.open_turns(held)
+    await store.turns.spent(ALICE, ROOM)
     await store.history.add(held, said("$asked"))
     await store.history.recent(ROOM, from_seq=0, limit=60)
     await store.history.get(EventId("$asked"))

@@ -4,9 +4,16 @@ from dataclasses import replace
 
 import pytest
 
+from bridge.domain.budget import Spent
+from bridge.domain.ids import EventId, UserId
 from bridge.errors import LeaseLost
 from bridge.store.store import Store
-from tests.store.making import lease, turn
+from tests.store.making import ALICE, OTHER_ROOM, ROOM, deliver, lease, message, turn
+
+
+async def now_of(store: Store) -> int:
+    async with store.database.reading() as connection:
+        return await connection.now()
 
 
 async def test_a_turn_is_opened_once(store: Store) -> None:
@@ -63,3 +70,34 @@ async def test_only_turns_that_ended_are_pruned(store: Store) -> None:
     await store.turns.move(held, over.turn_id, "failed")
     assert await store.turns.prune(before=2**60) == 1
     assert len(await store.turns.open_turns(held)) == 1
+
+
+async def test_what_was_spent_is_counted_by_person_room_and_server(store: Store) -> None:
+    held = await lease(store)
+    now = await now_of(store)
+    carol = UserId("@carol:far.example")
+    for n, (asker, at) in enumerate(
+        [(ALICE, now), (ALICE, now - 120_000), (ALICE, now - 90_000_000), (carol, now), (None, now)]
+    ):
+        asked = replace(turn(f"$cause{n}"), asker=asker, started_at=at)
+        await store.turns.open(held, asked)
+        await store.turns.record_use(asked.turn_id, model="m", prompt_tokens=10, reply_tokens=1)
+    spending = await store.turns.spent(ALICE, ROOM)
+    assert spending.of("person") == Spent(
+        messages_in_minute=1, messages_in_day=2, tokens_in_minute=11, tokens_in_day=22
+    )
+    assert spending.of("room").messages_in_day == 3
+    assert spending.of("server").messages_in_day == 2
+    assert (await store.turns.spent(carol, OTHER_ROOM)).of("server").messages_in_day == 1
+    assert (await store.turns.spent(carol, OTHER_ROOM)).of("room") == Spent()
+
+
+async def test_who_is_forgotten_keeps_what_they_spent_without_their_name(store: Store) -> None:
+    await deliver(store, message("$forget", text="!ai forget"))
+    held = await lease(store)
+    asked = replace(turn(), asker=ALICE, started_at=await now_of(store))
+    await store.turns.open(held, asked)
+    await store.people.forget(held, ALICE, EventId("$forget"))
+    stored = await store.turns.open(held, asked)
+    assert stored.asker != ALICE
+    assert (await store.turns.spent(ALICE, ROOM)).of("person").messages_in_day == 1

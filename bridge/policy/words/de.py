@@ -101,8 +101,8 @@ WORDS: Final[Mapping[str, str]] = {
     ),
     "opted_in": "Ab jetzt darf wieder gelesen werden, was du schreibst.",
     "usage": (
-        "Heute in diesem Raum: {turns} Antworten, {prompt} Token gelesen, {reply} Token "
-        "geschrieben."
+        "In den letzten 24 Stunden hast du {own} Antworten bekommen[[ von höchstens "
+        "{most}]], dieser Raum {turns}: {prompt} Token gelesen, {reply} geschrieben."
     ),
     "why_how": (
         "Antworte auf eine Nachricht mit `{prefix} why`, dann sage ich, warum sie "

@@ -85,7 +85,10 @@ WORDS: Final[Mapping[str, str]] = {
         "undoes it."
     ),
     "opted_in": "From now on your words may be read again.",
-    "usage": "Today in this room: {turns} replies, {prompt} tokens read, {reply} tokens written.",
+    "usage": (
+        "In the last 24 hours you got {own} replies[[ of at most {most}]], and this room "
+        "{turns}: {prompt} tokens read, {reply} written."
+    ),
     "why_how": (
         "Reply to a message with `{prefix} why`, and I say why it was written, or why "
         "nobody answered it."

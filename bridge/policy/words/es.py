@@ -97,7 +97,8 @@ WORDS: Final[Mapping[str, str]] = {
     ),
     "opted_in": "Desde ahora se puede volver a leer lo que escribes.",
     "usage": (
-        "Hoy en esta sala: {turns} respuestas, {prompt} tokens leídos, {reply} tokens escritos."
+        "En las últimas 24 horas has recibido {own} respuestas[[ de {most} como máximo]], "
+        "y esta sala {turns}: {prompt} tokens leídos, {reply} escritos."
     ),
     "why_how": (
         "Responde a un mensaje con `{prefix} why` y digo por qué se escribió o por qué "

@@ -208,6 +208,30 @@ _PHRASES: Final[Mapping[str, tuple[str, ...]]] = {
         "その間に誰かが話したから",
         "تكلم أحدهم في الأثناء",
     ),
+    "budget_person": (
+        "That person had asked for enough for now",
+        "Wer schrieb, hatte fürs Erste genug gefragt",
+        "Esa persona ya había preguntado bastante por ahora",
+        "那个人这段时间问得够多了",
+        "その人の質問が今のところ上限に達したから",
+        "طلب ذلك الشخص ما يكفي في هذا الوقت",
+    ),
+    "budget_room": (
+        "This room had asked for enough for now",
+        "In diesem Raum wurde fürs Erste genug gefragt",
+        "Esta sala ya había preguntado bastante por ahora",
+        "这个房间这段时间问得够多了",
+        "このルームの質問が今のところ上限に達したから",
+        "طلبت هذه الغرفة ما يكفي في هذا الوقت",
+    ),
+    "budget_server": (
+        "People of that server had asked for enough for now",
+        "Von jenem Server wurde fürs Erste genug gefragt",
+        "Desde ese servidor ya se había preguntado bastante por ahora",
+        "那台服务器的人这段时间问得够多了",
+        "そのサーバーの質問が今のところ上限に達したから",
+        "طلب أهل ذلك الخادم ما يكفي في هذا الوقت",
+    ),
 }
 
 PHRASES: Final[Mapping[str, Mapping[str, str]]] = {

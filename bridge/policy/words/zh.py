@@ -74,7 +74,10 @@ WORDS: Final[Mapping[str, str]] = {
         "{prefix} optout off` 可以撤销。"
     ),
     "opted_in": "从现在起，可以再读你写的内容。",
-    "usage": "今天在这个房间：{turns} 次回答，读了 {prompt} 个 token，写了 {reply} 个 token。",
+    "usage": (
+        "过去 24 小时里你得到了 {own} 次回答[[（最多 {most} 次）]]，这个房间 {turns} 次："
+        "读了 {prompt} 个 token，写了 {reply} 个。"
+    ),
     "why_how": "用 `{prefix} why` 回复一条消息，我会说明它为什么被写出来，或为什么没有人回答。",
     "why_said": "{why}（`{code}`）。角色：{name}。[[模型：{model}。]][[看到的消息数：{count}。]]",
     "why_silent": "没有人回答。{why}（`{code}`）。",
