@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sys
 from importlib.metadata import version as installed_version
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
+from rich.console import Console
 from typer.core import TyperGroup
 
 from bridge import app as bridge_app
@@ -407,6 +409,34 @@ def replay(
 
     log.configure("error")
     raise typer.Exit(run_replay(files, as_json=as_json))
+
+
+@cli.command("bench-engine")
+def bench_engine(
+    url: Annotated[str, typer.Argument(help="The server's address.", metavar="URL")],
+    model: Annotated[str, typer.Argument(help="Empty: chosen as `run` would.")] = "",
+    num_ctx: Annotated[int, typer.Option(help="Tokens of context to ask for.", min=1024)] = 8192,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Measure a model server with this program's own kind of work, to size your machine.
+
+    It asks for replies in made-up rooms, 1, 2, 4 and 8 at once: seconds to the first word, tokens a
+    second, how much of a room that it knows the server reads again, and which engine.slots and
+    engine.num_ctx fit. It takes a minute or more, and the model is busy meanwhile. A key is read
+    from MATRIX_AI_BRIDGE__ENGINE__API_KEY.
+
+    Example:
+
+    - `matrix-ai-bridge bench-engine http://localhost:11434 gemma3:12b`
+    """
+    from bridge.bench_engine import as_json as to_json
+    from bridge.bench_engine import run
+
+    log.configure("error")
+    key = os.environ.get("MATRIX_AI_BRIDGE__ENGINE__API_KEY", "")
+    measured = asyncio.run(run(url, model, num_ctx, key, Console(stderr=as_json)))
+    if as_json:
+        print(to_json(measured))
 
 
 @cli.command()
