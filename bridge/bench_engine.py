@@ -24,7 +24,8 @@ from bridge.domain.prompt import Finished, Prompt, TextDelta
 from bridge.domain.room import Member, Room
 from bridge.engine import models
 from bridge.engine.ollama import OllamaEngine
-from bridge.errors import EngineBroken
+from bridge.engine.openai import OpenAIEngine
+from bridge.errors import EngineBroken, EngineError
 from bridge.personas import load_personas, shipped_folder
 from bridge.policy.context import build_prompt
 from bridge.policy.view import House
@@ -39,6 +40,8 @@ _SLOWEST_TOKENS_PER_S: Final = 6.0
 _WORTH: Final = 1.15
 """More slots pay where they bring so many times more."""
 _MARGIN_TOKENS: Final = 64
+_PATIENCE_S: Final = 600.0
+"""A large model takes long to load."""
 _SAMPLE: Final = (
     "anyone else awake? I cannot stop thinking about that film",
     "which one, the one with the lighthouse?",
@@ -241,17 +244,36 @@ async def bench(engine: Engine, console: Console, *, max_ctx: int = 0) -> Measur
 
 
 async def run(url: str, model: str, num_ctx: int, api_key: str, console: Console) -> Measured:
-    """Measure the server there. Raises EngineError."""
-    known = await models.chat_models(url, api_key)
-    chosen = models.choose_model(known, model)
-    described = await models.describe(url, chosen, api_key)
-    engine = OllamaEngine(
-        url, model=chosen, num_ctx=num_ctx, api_key=api_key, first_token_timeout_s=600
-    )
+    """Measure the server there, an Ollama or one with the chat completions API.
+
+    Raises EngineError.
+    """
+    engine, max_ctx = await _engine_at(url, model, num_ctx, api_key)
     try:
-        return await bench(engine, console, max_ctx=described.max_ctx)
+        return await bench(engine, console, max_ctx=max_ctx)
     finally:
         await engine.close()
+
+
+async def _engine_at(url: str, model: str, num_ctx: int, api_key: str) -> tuple[Engine, int]:
+    """The engine, and how many tokens its model reads at most (0: unknown)."""
+    try:
+        known = await models.chat_models(url, api_key)
+    except EngineError:
+        openai = OpenAIEngine(url, model=model, api_key=api_key, first_token_timeout_s=_PATIENCE_S)
+        try:
+            await openai.models()
+        except EngineError:
+            await openai.close()
+        else:
+            return openai, 0
+        raise
+    chosen = models.choose_model(known, model)
+    described = await models.describe(url, chosen, api_key)
+    ollama = OllamaEngine(
+        url, model=chosen, num_ctx=num_ctx, api_key=api_key, first_token_timeout_s=_PATIENCE_S
+    )
+    return ollama, described.max_ctx
 
 
 def table_of(measured: Measured) -> Table:

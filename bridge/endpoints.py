@@ -8,6 +8,7 @@ from bridge.clock import Clock
 from bridge.engine import models
 from bridge.engine.demo import DemoEngine
 from bridge.engine.ollama import OllamaEngine
+from bridge.engine.openai import OpenAIEngine
 from bridge.engine.pool import Endpoint, EnginePool
 from bridge.settings import EndpointSettings, EngineSettings
 
@@ -40,11 +41,26 @@ class Endpoints:
 
 
 def _endpoint(server: EndpointSettings, settings: EngineSettings, *, clock: Clock) -> Endpoint:
+    key = server.api_key.get_secret_value()
     match server.kind:
         case "demo":
             return Endpoint(name="demo", engine=DemoEngine(clock=clock), slots=64)
+        case "openai":
+            openai = OpenAIEngine(
+                server.url,
+                model=server.model,
+                api_key=key,
+                first_token_timeout_s=settings.first_token_timeout_s,
+                stall_timeout_s=settings.stall_timeout_s,
+            )
+            return Endpoint(
+                name=server.url,
+                engine=openai,
+                slots=server.slots,
+                models=frozenset(server.models),
+                probe=openai.models,
+            )
         case "ollama":
-            key = server.api_key.get_secret_value()
             engine = OllamaEngine(
                 server.url,
                 model=server.model,

@@ -122,7 +122,7 @@ class DatabaseSettings(Section):
     url: str = "sqlite:bridge.db"
 
 
-EngineKind = Literal["ollama", "demo"]
+EngineKind = Literal["ollama", "openai", "demo"]
 
 
 class EndpointSettings(Section):

@@ -12,6 +12,7 @@ from bridge.bench_engine import Measured, Run, as_json, run, suggested_ctx, sugg
 from bridge.errors import EngineUnreachable, ModelMissing
 from tests.fakes.ollama import FakeOllama
 from tests.fakes.ollama_stream import FakeModel
+from tests.fakes.openai import FakeOpenAI
 from tests.lab.ports import free_port
 
 
@@ -78,3 +79,9 @@ async def test_a_model_that_is_not_there_is_a_sentence() -> None:
     async with FakeOllama() as fake:
         with pytest.raises(ModelMissing):
             await run(fake.url, "none:1b", 8192, "", Console(quiet=True))
+
+
+async def test_a_server_with_the_chat_completions_api_is_measured_too() -> None:
+    async with FakeOpenAI(reply="a few words of reply") as fake:
+        measured = await run(fake.url, "", 8192, "", Console(quiet=True))
+    assert measured.model == "tiny-chat"

@@ -52,7 +52,7 @@ def test_a_key_or_section_without_a_value_means_the_default(path: Path) -> None:
         ),
         ("engine:\n  num_ctx: lots\n", 'engine.num_ctx (line 2) is "lots"; write a whole number'),
         ("engine:\n  num_ctx: 10\n", "engine.num_ctx (line 2) is 10; write a number of at least"),
-        ("engine:\n  kind: openai\n", "write one of ollama or demo"),
+        ("engine:\n  kind: chatgpt\n", "write one of ollama, openai or demo"),
         ("engine:\n  stall_timeout_s: 0\n", "is 0; write a number above 0"),
         ("admins: [alice]\n", 'admins[0] (line 1) is "alice"; write a full user id'),
         ("admins: alice\n", 'admins (line 1) is "alice"; write a list'),

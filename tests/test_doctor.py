@@ -25,6 +25,7 @@ from bridge.store.migrations import LATEST, migrate
 from tests.fakes.homeserver import FakeHomeserver
 from tests.fakes.ollama import FakeOllama
 from tests.fakes.ollama_stream import FakeModel
+from tests.fakes.openai import FakeOpenAI
 from tests.lab.ports import free_port
 
 NAMES = [
@@ -147,7 +148,7 @@ async def test_a_good_installation_has_nothing_but_ok(installation: Installation
 async def test_a_configuration_that_cannot_be_used_is_told_and_the_rest_waits(
     installation: Installation,
 ) -> None:
-    installation.config.write_text("engine:\n  kind: openai\n")
+    installation.config.write_text("engine:\n  kind: chatgpt\n")
     found = await installation.only("config", "fail")
     assert "engine.kind (line 2)" in found.sentence
 
@@ -506,3 +507,32 @@ def test_findings_are_told_to_programs_as_json() -> None:
     assert json.loads(as_json([fail("ping", "No.", "Do.")])) == [
         {"name": "ping", "level": "fail", "sentence": "No.", "fix": "Do."}
     ]
+
+
+async def test_a_server_with_the_chat_completions_api_is_checked(
+    installation: Installation,
+) -> None:
+    async with FakeOpenAI(models=("tiny", "large"), key="sk") as server:
+        installation.environ |= {
+            "ENGINE__KIND": "openai",
+            "ENGINE__URL": server.url,
+            "ENGINE__API_KEY": "sk",
+        }
+        found = await installation.examine()
+        assert found["engine"].level == found["models"].level == "ok"
+        assert "tiny replies, of: tiny, large" in found["models"].sentence
+        installation.environ["ENGINE__MODEL"] = "huge"
+        missing = await installation.only("models", "fail")
+        assert "no model 'huge'" in missing.sentence
+        installation.environ["ENGINE__API_KEY"] = "wrong"
+        refused = await installation.only("engine", "fail")
+        assert "api_key" in refused.sentence
+
+
+async def test_every_further_endpoint_is_checked_too(installation: Installation) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}"
+    installation.environ["ENGINE__ENDPOINTS"] = json.dumps([{"url": nobody}])
+    found = await examine(installation.config, installation.clock, installation.variables())
+    (second,) = [finding for finding in found if finding.name == "engine 2"]
+    assert second.level == "fail"
+    assert nobody in second.sentence

@@ -1,33 +1,81 @@
-"""Checks of what replies come from: engine reachable, models present and what they can do."""
+"""Checks of what replies come from: engines reachable, models present and what they can do."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import assert_never
 
 from bridge.doctor.finding import Finding, fail, ok, skip, warn
 from bridge.domain.cast import Cast
 from bridge.engine import models
 from bridge.engine.models import ModelDescription, ModelInfo
+from bridge.engine.openai import OpenAIEngine
 from bridge.errors import EngineError, ModelMissing
-from bridge.settings import EngineSettings
+from bridge.settings import EndpointSettings, EngineSettings
 
 _ENGINE = "engine"
 _MODELS = "models"
 
 
 async def check_engine(settings: EngineSettings, cast: Cast) -> list[Finding]:
-    """Findings `engine` and `models`."""
-    if settings.kind == "demo":
-        return [
-            warn(
-                _ENGINE,
-                "The demo engine answers: a small rule-based responder, no AI model.",
-                "Set engine.kind to ollama when you have one.",
-            )
-        ]
-    key = settings.api_key.get_secret_value()
+    """Findings `engine` and `models`; of further endpoints `engine 2`, `models 2` and so on."""
+    found: list[Finding] = []
+    for number, server in enumerate(settings.servers(), start=1):
+        for finding in await _check_server(server, settings, cast):
+            name = finding.name if number == 1 else f"{finding.name} {number}"
+            found.append(replace(finding, name=name))
+    return found
+
+
+async def _check_server(
+    server: EndpointSettings, settings: EngineSettings, cast: Cast
+) -> list[Finding]:
+    match server.kind:
+        case "demo":
+            return [
+                warn(
+                    _ENGINE,
+                    "The demo engine answers: a small rule-based responder, no AI model.",
+                    "Set engine.kind to ollama when you have one.",
+                )
+            ]
+        case "openai":
+            return await _check_openai(server, cast)
+        case "ollama":
+            return await _check_ollama(server, settings, cast)
+        case _:
+            assert_never(server.kind)
+
+
+async def _check_openai(server: EndpointSettings, cast: Cast) -> list[Finding]:
+    engine = OpenAIEngine(server.url, api_key=server.api_key.get_secret_value())
     try:
-        version = await models.version(settings.url, key)
+        known = await engine.models()
+    except EngineError as error:
+        fix = "Start the server, or correct the url and api_key of this engine."
+        return [fail(_ENGINE, str(error), fix), skip(_MODELS, "an engine")]
+    finally:
+        await engine.close()
+    found = [ok(_ENGINE, f"A chat completions API answers at {server.url}.")]
+    wanted = [server.model, *(p.persona.model for p in cast.personas())]
+    missing = [name for name in dict.fromkeys(wanted) if name and name not in known]
+    if server.models:
+        missing = [name for name in missing if name in server.models]
+    if missing or not known:
+        what = f"The server has no model {missing[0]!r}" if missing else "The server has no model"
+        sentence = f"{what}. It lists: {', '.join(known) or 'none'}."
+        return [*found, fail(_MODELS, sentence, f"Load it there, or {_change(cast)}.")]
+    chosen = server.model or known[0]
+    return [*found, ok(_MODELS, f"{chosen} replies, of: {', '.join(known)}.")]
+
+
+async def _check_ollama(
+    server: EndpointSettings, settings: EngineSettings, cast: Cast
+) -> list[Finding]:
+    key = server.api_key.get_secret_value()
+    try:
+        version = await models.version(server.url, key)
     except EngineError as error:
         return [
             fail(
@@ -37,21 +85,25 @@ async def check_engine(settings: EngineSettings, cast: Cast) -> list[Finding]:
             ),
             skip(_MODELS, "an engine"),
         ]
-    found = [ok(_ENGINE, f"Ollama {version} answers at {settings.url}.")]
+    found = [ok(_ENGINE, f"Ollama {version} answers at {server.url}.")]
     try:
-        return [*found, await _check_models(settings, cast, key)]
+        return [*found, await _check_models(server, settings, cast)]
     except ModelMissing as error:
-        return [*found, fail(_MODELS, str(error), _other_model(cast))]
+        return [*found, fail(_MODELS, str(error), f"Pull it, or {_change(cast)}.")]
     except EngineError as error:
         return [*found, fail(_MODELS, str(error), "Look into Ollama's log.")]
 
 
-async def _check_models(settings: EngineSettings, cast: Cast, key: str) -> Finding:
-    known = await models.chat_models(settings.url, key)
-    choice = models.choose(known, settings.model)
-    names = [choice.model, *(p.persona.model for p in cast.personas() if p.persona.model)]
+async def _check_models(server: EndpointSettings, settings: EngineSettings, cast: Cast) -> Finding:
+    key = server.api_key.get_secret_value()
+    known = await models.chat_models(server.url, key)
+    choice = models.choose(known, server.model)
+    own = [p.persona.model for p in cast.personas() if p.persona.model]
+    if server.models:
+        own = [name for name in server.models if name in own]
+    names = [choice.model, *own]
     chosen = [models.choose(known, name).model for name in dict.fromkeys(names)]
-    described = [await models.describe(settings.url, name, key) for name in chosen]
+    described = [await models.describe(server.url, name, key) for name in chosen]
     if problem := _problem(described, settings):
         return problem
     told = "; ".join(_told(model) for model in described)
@@ -91,7 +143,7 @@ def _size(info: ModelInfo) -> str:
     return f"{info.size_bytes / 1e9:.1f} GB" if info.size_bytes else ""
 
 
-def _other_model(cast: Cast) -> str:
+def _change(cast: Cast) -> str:
     own = sorted({p.persona.model for p in cast.personas() if p.persona.model})
     where = "engine.model" + (f" or the personas that name {', '.join(own)}" if own else "")
-    return f"Pull it, or change {where}."
+    return f"change {where}"

@@ -60,9 +60,15 @@ def chosen_of(answer: Mapping[str, object], letters: Sequence[str]) -> dict[str,
     """The letter that an answer in JSON names, as a certainty; {} where it names none."""
     message = answer.get("message")
     content = cast("dict[str, object]", message).get("content") if isinstance(message, dict) else ""
+    return letter_in(content, letters) if isinstance(content, str) else {}
+
+
+def letter_in(content: str, letters: Sequence[str]) -> dict[str, float]:
+    """The letter that an answer names, in JSON or alone, as a certainty; {} where it names none."""
     try:
-        value: object = json.loads(content) if isinstance(content, str) else None
+        value: object = json.loads(content)
     except (ValueError, RecursionError):
-        return {}
+        value = {"choice": content}
     choice = cast("dict[str, object]", value).get("choice") if isinstance(value, dict) else None
-    return {choice: 1.0} if isinstance(choice, str) and choice in letters else {}
+    letter = choice.strip().strip("\"'*().").upper() if isinstance(choice, str) else ""
+    return {letter: 1.0} if letter in letters else {}

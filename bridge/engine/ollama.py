@@ -6,11 +6,9 @@ call before. So `num_ctx` and `keep_alive` are the same in every call, and `shif
 
 from __future__ import annotations
 
-import asyncio
-import json
 import re
-from collections.abc import AsyncGenerator, Generator, Mapping
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -20,6 +18,7 @@ from bridge import log
 from bridge.domain.prompt import Delta, Finished, Prompt, TextDelta
 from bridge.engine.address import ollama_host
 from bridge.engine.choosing import chances_of, chosen_of, with_logprobs, with_schema
+from bridge.engine.http import CONNECT_TIMEOUT_S, Server, error_text, withhold
 from bridge.engine.models import chat_models, choose_model
 from bridge.engine.ndjson import Lines
 from bridge.engine.surrogates import Surrogates
@@ -33,10 +32,6 @@ from bridge.errors import (
     ModelMissing,
 )
 
-CONNECT_TIMEOUT_S: Final = 3.0
-_PROBLEM_BYTES: Final = 64 * 1024
-_PROBLEM_CHARS: Final = 200
-_ECHO_CHARS: Final = 24
 _SLOW_LOAD_MS: Final = 200
 # Go's own "context deadline exceeded" is something else.
 _OVERFLOW = re.compile(
@@ -80,15 +75,19 @@ class OllamaEngine:
         stall_timeout_s: float = 30,
     ) -> None:
         self._url = ollama_host(url)
+        self._server = Server(
+            "Ollama",
+            self._url,
+            api_key=api_key,
+            connect_timeout_s=connect_timeout_s,
+            first_token_timeout_s=first_token_timeout_s,
+            stall_timeout_s=stall_timeout_s,
+        )
         self._model = model
         self._chosen = ""
         self._num_ctx = num_ctx
         self._keep_alive = keep_alive
         self._api_key = api_key
-        self._connect_timeout_s = connect_timeout_s
-        self._first_token_timeout_s = first_token_timeout_s
-        self._stall_timeout_s = stall_timeout_s
-        self._session: aiohttp.ClientSession | None = None
         self._refuses_think: set[str] = set()
         self._starts_in_thought: set[str] = set()
         self._tells_no_logprobs: set[str] = set()
@@ -99,9 +98,7 @@ class OllamaEngine:
         return self._model or self._chosen or "Ollama"
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        await self._server.close()
 
     def to_wire(self, prompt: Prompt, *, model: str = "") -> dict[str, object]:
         """The body of `POST /api/chat`."""
@@ -162,11 +159,7 @@ class OllamaEngine:
         self, body: dict[str, object], prompt: Prompt, model: str
     ) -> Mapping[str, object]:
         """One call whose whole answer comes at once."""
-        with self._translated():
-            async with asyncio.timeout(self._first_token_timeout_s):
-                response = await self._client().post(
-                    f"{self._url}/api/chat", json=body, allow_redirects=False
-                )
+        response = await self._server.post("/api/chat", body, self._server.deadline_s())
         try:
             if response.status != 200:
                 error = await self._refusal(response, prompt, model, can_retry="think" in body)
@@ -175,12 +168,9 @@ class OllamaEngine:
                 self._refuses_think.add(model)
                 body = {key: value for key, value in body.items() if key != "think"}
                 return await self._ask(body, prompt, model)
-            with self._translated(has_begun=True):
-                async with asyncio.timeout(self._first_token_timeout_s):
-                    raw = await response.read()
+            return await self._server.whole(response)
         finally:
             response.close()
-        return _object_of(raw)
 
     async def _choose(self) -> str:
         if not self._chosen:
@@ -191,12 +181,8 @@ class OllamaEngine:
 
     async def _attempt(self, prompt: Prompt, model: str) -> AsyncGenerator[Delta, None]:
         body = self.to_wire(prompt, model=model)
-        first_deadline_s = asyncio.get_running_loop().time() + self._first_token_timeout_s
-        with self._translated():
-            async with asyncio.timeout_at(first_deadline_s):
-                response = await self._client().post(
-                    f"{self._url}/api/chat", json=body, allow_redirects=False
-                )
+        first_deadline_s = self._server.deadline_s()
+        response = await self._server.post("/api/chat", body, first_deadline_s)
         try:
             if response.status != 200:
                 raise await self._refusal(response, prompt, model, can_retry="think" in body)
@@ -205,7 +191,6 @@ class OllamaEngine:
                 async for delta in pieces:
                     yield delta
         finally:
-            # The only cancel that the server understands is that its connection goes away.
             response.close()
 
     async def _pieces(
@@ -237,18 +222,11 @@ class OllamaEngine:
     async def _chunks(
         self, response: aiohttp.ClientResponse, first_deadline_s: float
     ) -> AsyncGenerator[Chunk, None]:
-        lines, deadline_s, has_begun = Lines(), first_deadline_s, False
-        while True:
-            with self._translated(has_begun=has_begun):
-                async with asyncio.timeout_at(deadline_s):
-                    data = await response.content.readany()
-            if not data:
-                break
-            has_begun = True
-            for line in lines.feed(data):
-                yield from_wire(line)
-            # Set after the yields: the time a reader takes is no stall of the engine's.
-            deadline_s = asyncio.get_running_loop().time() + self._stall_timeout_s
+        lines = Lines()
+        async with aclosing(self._server.pieces(response, first_deadline_s)) as pieces:
+            async for data in pieces:
+                for line in lines.feed(data):
+                    yield from_wire(line)
         for line in lines.rest():
             yield from_wire(line)
 
@@ -265,52 +243,10 @@ class OllamaEngine:
     async def _refusal(
         self, response: aiohttp.ClientResponse, prompt: Prompt, model: str, *, can_retry: bool
     ) -> Exception:
-        with self._translated(has_begun=True):
-            async with asyncio.timeout(self._stall_timeout_s):
-                raw = await response.content.read(_PROBLEM_BYTES)
-        problem = _problem_of(raw)
+        problem = await self._server.problem(response)
         if response.status == 400 and can_retry and _NO_THINKING.search(problem):
             return _ThinkingRefused()
-        return _refusal_error(response.status, _withhold(problem, prompt), model)
-
-    @contextmanager
-    def _translated(self, *, has_begun: bool = False) -> Generator[None]:
-        """Network errors as ours."""
-        try:
-            yield
-        except aiohttp.ConnectionTimeoutError:
-            raise EngineUnreachable(
-                f"Ollama at {self._url} did not accept a connection in time."
-            ) from None
-        except TimeoutError:
-            what = "stopped in the middle" if has_begun else "did not begin to answer in time"
-            raise EngineTimeout(f"Ollama at {self._url} {what}.") from None
-        except aiohttp.ClientConnectorCertificateError:
-            raise EngineUnreachable(
-                f"The certificate of Ollama at {self._url} is not trusted."
-            ) from None
-        except aiohttp.ClientConnectorError as error:
-            raise EngineUnreachable(
-                f"No Ollama answers at {self._url} ({error.os_error.strerror or 'no connection'})."
-            ) from None
-        except (aiohttp.InvalidURL, UnicodeError):
-            raise EngineUnreachable(f"{self._url} is no address of an Ollama.") from None
-        except (aiohttp.ClientError, OSError) as error:
-            raise EngineBroken(
-                f"The connection to Ollama at {self._url} broke ({type(error).__name__})."
-            ) from None
-
-    def _client(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            headers = {"Authorization": f"Bearer {self._api_key}"} if self._api_key else {}
-            self._session = aiohttp.ClientSession(
-                # A connection per call: none is stale, and closing one cancels just its call.
-                connector=aiohttp.TCPConnector(limit=0, force_close=True),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers=headers,
-                timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_timeout_s),
-            )
-        return self._session
+        return _refusal_error(response.status, withhold(problem, prompt), model)
 
 
 def from_wire(line: dict[str, object]) -> Chunk:
@@ -319,7 +255,7 @@ def from_wire(line: dict[str, object]) -> Chunk:
     content = cast("dict[str, object]", message).get("content") if isinstance(message, dict) else ""
     return Chunk(
         text=content if isinstance(content, str) else "",
-        error=_error_text(line["error"]) if line.get("error") else "",
+        error=error_text(line["error"]) if line.get("error") else "",
         done_reason=_string(line.get("done_reason")) if line.get("done") is True else None,
         model=_string(line.get("model")),
         prompt_tokens=_count(line.get("prompt_eval_count")),
@@ -334,38 +270,6 @@ def _string(value: object) -> str:
 
 def _count(value: object) -> int:
     return max(0, value) if isinstance(value, int) else 0
-
-
-def _error_text(error: object) -> str:
-    """Ollama writes a string; the server beneath it an object with a `message`."""
-    if isinstance(error, dict):
-        error = cast("dict[str, object]", error).get("message")
-    return error if isinstance(error, str) and error else "unknown error"
-
-
-def _problem_of(raw: bytes) -> str:
-    """The error in the body of a refused call, or "" when it holds none that we know."""
-    error = _object_of(raw).get("error")
-    return _error_text(error) if error else ""
-
-
-def _object_of(raw: bytes) -> Mapping[str, object]:
-    """What is no object says nothing."""
-    try:
-        value = cast("object", json.loads(raw))
-    except (ValueError, RecursionError):
-        return {}
-    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
-
-
-def _withhold(problem: str, prompt: Prompt) -> str:
-    """The problem in one short line; nothing of it where it repeats the prompt (it is logged)."""
-    line = " ".join(problem.split())[:_PROBLEM_CHARS]
-    asked = " ".join(f"{prompt.system} {prompt.user}".split())
-    for start in range(max(0, len(line) - _ECHO_CHARS + 1)):
-        if line[start : start + _ECHO_CHARS] in asked:
-            return "its message repeats the prompt and is left out"
-    return line
 
 
 def _refusal_error(status: int, problem: str, model: str) -> EngineError:
@@ -395,8 +299,8 @@ def _refusal_error(status: int, problem: str, model: str) -> EngineError:
 def _stream_problem(problem: str, prompt: Prompt, model: str, *, has_spoken: bool) -> EngineError:
     """An error inside the stream; its status went out as 200 before it was known."""
     if not has_spoken and _OVERFLOW.search(problem):
-        return _refusal_error(400, _withhold(problem, prompt), model)
-    return EngineBroken(f"Ollama broke off: {_withhold(problem, prompt)}")
+        return _refusal_error(400, withhold(problem, prompt), model)
+    return EngineBroken(f"Ollama broke off: {withhold(problem, prompt)}")
 
 
 def _wire_duration(text: str) -> str | int:

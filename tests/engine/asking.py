@@ -6,10 +6,8 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from bridge.domain.ids import PuppetId
-from bridge.domain.prompt import Finished, Prompt, Scene, TextDelta
-from bridge.engine.demo import DemoEngine
-from bridge.engine.ollama import OllamaEngine
-from bridge.engine.scripted import ScriptedEngine
+from bridge.domain.prompt import Finished, Prompt, Queued, Scene, TextDelta
+from bridge.ports import Engine
 
 SCENE = Scene(puppet_id=PuppetId("luna"), speaker="Luna", question="Luna, how are you?")
 PROMPT = Prompt(system="You write Luna's messages.", user="Alice: how are you?", scene=SCENE)
@@ -22,9 +20,7 @@ def asked(
     return replace(PROMPT, user=question, scene=scene)
 
 
-async def ask(
-    engine: OllamaEngine | DemoEngine | ScriptedEngine, prompt: Prompt = PROMPT
-) -> tuple[str, Finished]:
+async def ask(engine: Engine, prompt: Prompt = PROMPT) -> tuple[str, Finished]:
     """The whole text and the end; the end must come once, and last."""
     text: list[str] = []
     ends: list[Finished] = []
@@ -36,5 +32,7 @@ async def ask(
                     text.append(delta.text)
                 case Finished():
                     ends.append(delta)
+                case Queued():
+                    pass
     assert len(ends) == 1, "the end did not come"
     return "".join(text), ends[0]

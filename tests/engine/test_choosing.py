@@ -57,7 +57,7 @@ def test_nonsense_is_no_chance() -> None:
         ('{"choice": "B"}', {"B": 1.0}),
         ('{"choice": "Q"}', {}),
         ('{"choice": 4}', {}),
-        ("B", {}),
+        ("b.", {"B": 1.0}),
         ("[]", {}),
         ("", {}),
     ],
