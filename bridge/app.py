@@ -374,7 +374,9 @@ def _refuse_to_share_a_file(settings: Settings, role: Role) -> None:
         )
 
 
-async def run(settings: Settings, role: Role, load: Callable[[], Settings]) -> None:
+async def run(
+    settings: Settings, role: Role = "run", load: Callable[[], Settings] | None = None
+) -> None:
     """Run until SIGTERM or SIGINT; on SIGHUP load the settings again and use their endpoints.
 
     Raises BridgeError when it cannot go on.
@@ -384,7 +386,8 @@ async def run(settings: Settings, role: Role, load: Callable[[], Settings]) -> N
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with running(settings, role=role) as app:
-        loop.add_signal_handler(signal.SIGHUP, app.reload, load)
+        if load is not None:
+            loop.add_signal_handler(signal.SIGHUP, app.reload, load)
         await stop.wait()
         log.get("app").info("stopping")
 
