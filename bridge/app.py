@@ -34,6 +34,7 @@ from bridge.rooms.lookback import Lookback
 from bridge.rooms.perform import Performer
 from bridge.rooms.profiles import Profiles
 from bridge.rooms.quiet import Quiet
+from bridge.rooms.recall import Recall
 from bridge.rooms.send import Sender
 from bridge.rooms.speak import Speaker
 from bridge.rooms.think import Thinker
@@ -94,7 +95,7 @@ def assemble(
     quiet = Quiet(
         store=store,
         performer=performer,
-        gate=Gate(engine=engine, tokens=tokens, clock=clock),
+        gate=Gate(engine=engine, tokens=tokens, summaries=store.summaries, clock=clock),
         watcher=watcher,
         house=house,
         clock=clock,
@@ -107,6 +108,7 @@ def assemble(
         lookback=lookback,
         watcher=watcher,
         quiet=quiet,
+        recall=Recall(store=store, engine=engine, tokens=tokens, house=house, clock=clock),
         profiles=Profiles(store=store, homeserver=homeserver, clock=clock),
         house=house,
         clock=clock,

@@ -15,6 +15,7 @@ from bridge.domain.lease import Arrival, Lease
 from bridge.domain.persona import Puppet, PuppetRecord
 from bridge.domain.prompt import Delta, Prompt
 from bridge.domain.room import Room
+from bridge.domain.summary import Summary
 from bridge.domain.turn import Turn, TurnState, Used
 
 
@@ -324,6 +325,19 @@ class People(Protocol):
         ...
 
 
+class Summaries(Protocol):
+    """What was said in rooms before their windows. See `bridge.store.summaries`."""
+
+    async def get(self, room_id: RoomId) -> Summary | None: ...
+
+    async def put(self, lease: Lease, summary: Summary, sources: Collection[EventId]) -> bool:
+        """Replace the room's summary; False where something of it may have been taken back.
+
+        Raises LeaseLost.
+        """
+        ...
+
+
 class PuppetMemory(Protocol):
     """What was done for each puppet, so that a start changes only what changed."""
 
@@ -351,3 +365,5 @@ class Store(Protocol):
     def history(self) -> History: ...
     @property
     def people(self) -> People: ...
+    @property
+    def summaries(self) -> Summaries: ...

@@ -150,6 +150,7 @@ class EngineSettings(Section):
     slots: int = Field(default=1, ge=1, le=1024)
     queue_wait_s: float = Field(default=120, ge=1)
     gate_model: str = ""
+    summary_model: str = ""
     endpoints: tuple[EndpointSettings, ...] = ()
 
     @model_validator(mode="after")
@@ -211,6 +212,7 @@ class RoomSettings(Section):
     language: Annotated[str, AfterValidator(_language)] = "en"
     command_prefix: str = Field(default="!ai", min_length=1, max_length=16)
     window_messages: int = Field(default=60, ge=4, le=1000)
+    summaries: bool = True
     burst_pause_s: float = Field(default=1.5, ge=0, le=10)
     typing_chars_per_s: float = Field(default=60, ge=0)
     ai_exchange_messages: int = Field(default=4, ge=1, le=20)

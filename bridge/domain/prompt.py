@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from bridge.domain.ids import PuppetId
 
-Purpose = Literal["reply", "gate"]
+Purpose = Literal["reply", "gate", "summary"]
 """What a model is asked for. Each may have a model of its own."""
 Urgency = Literal["mention", "reply", "gate", "unasked", "background"]
 """Who is served first, where many wait."""

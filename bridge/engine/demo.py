@@ -58,8 +58,10 @@ class DemoEngine:
         return LABEL
 
     async def stream(self, prompt: Prompt, *, affinity: str) -> AsyncGenerator[Delta, None]:
-        """Speaks in pieces of about a word, each a moment after the other."""
-        pieces = _PIECES.findall(answer(prompt.scene, self._clock.now()))
+        """Speaks in pieces of about a word, each a moment after the other. It sums up nothing."""
+        is_reply = prompt.purpose == "reply"
+        said = answer(prompt.scene, self._clock.now()) if is_reply else ""
+        pieces = _PIECES.findall(said)
         for piece in pieces:
             await self._clock.sleep(WORD_DELAY_S)
             yield TextDelta(text=piece)

@@ -43,6 +43,8 @@ class ScriptedEngine:
         """What it was asked when it was to choose who speaks."""
         self._clock = clock
         self._spoken: Counter[PuppetId] = Counter()
+        self.summary = ""
+        """What it sums everything up to."""
         self.state: EngineState = "up"
         self.prompts: list[Prompt] = []
 
@@ -60,7 +62,7 @@ class ScriptedEngine:
             raise EngineUnreachable("The scripted engine is down.")
         if self.state == "slow":
             await self._clock.sleep(SLOW_S)
-        text = self._next_line(prompt)
+        text = self.summary if prompt.purpose == "summary" else self._next_line(prompt)
         middle = len(text) // 2
         for part in (text[:middle], text[middle:]):
             if part:

@@ -40,6 +40,7 @@ from bridge.rooms.lookback import Lookback
 from bridge.rooms.perform import Performer
 from bridge.rooms.profiles import Profiles
 from bridge.rooms.quiet import Quiet
+from bridge.rooms.recall import Recall
 from bridge.rooms.recover import settle
 from bridge.rooms.send import Sender
 from bridge.rooms.watcher import Watcher
@@ -69,6 +70,7 @@ class Actor:
         lookback: Lookback,
         watcher: Watcher,
         quiet: Quiet,
+        recall: Recall,
         profiles: Profiles,
         house: House,
         clock: Clock,
@@ -80,6 +82,7 @@ class Actor:
         self._lookback = lookback
         self._watcher = watcher
         self._quiet = quiet
+        self._recall = recall
         self._profiles = profiles
         self._house = house
         self._clock = clock
@@ -107,6 +110,7 @@ class Actor:
         while True:
             arrivals = await store.mailbox.take(lease)
             if not arrivals:
+                room = await self._recall.roll(lease, room, self._present_puppet(room))
                 room, has_acted, wait_ms = await self._quiet.heed(lease, room)
                 if has_acted:
                     continue

@@ -11,7 +11,7 @@ from bridge.policy.context import build_question
 from bridge.policy.gate import choices, verdict
 from bridge.policy.levels import level_of
 from bridge.policy.view import View
-from bridge.ports import Engine
+from bridge.ports import Engine, Summaries
 from bridge.rooms.send import Watch
 from bridge.rooms.tokens import Tokens
 
@@ -19,9 +19,12 @@ from bridge.rooms.tokens import Tokens
 class Gate:
     """One call for all puppets of a room together."""
 
-    def __init__(self, *, engine: Engine, tokens: Tokens, clock: Clock) -> None:
+    def __init__(
+        self, *, engine: Engine, tokens: Tokens, summaries: Summaries, clock: Clock
+    ) -> None:
         self._engine = engine
         self._tokens = tokens
+        self._summaries = summaries
         self._clock = clock
         self._log = log.get("rooms.gate")
 
@@ -31,7 +34,14 @@ class Gate:
         options = choices(consider.puppets)
         text = " ".join(line.text for line in view.recent[-10:])
         house = self._tokens.fit(view.house, "", text)
-        prompt = build_question(house=house, room=view.room, said=view.recent, options=options)
+        summary = await self._summaries.get(view.room.room_id) if view.house.summaries else None
+        prompt = build_question(
+            house=house,
+            room=view.room,
+            said=view.recent,
+            options=options,
+            summary=summary.text if summary else "",
+        )
         try:
             chances = await self._engine.choose(prompt, affinity=view.room.room_id)
         except EngineError as error:

@@ -24,6 +24,8 @@ from bridge.ports import Engine, Store
 from bridge.rooms.send import Watch
 from bridge.rooms.tokens import Tokens
 
+SLACK: Final = 2
+"""A window that is to be summed up may grow by one in so many parts of its size until then."""
 WATCH_S: Final = 0.25
 """How often the room is looked at while something takes time."""
 
@@ -44,10 +46,12 @@ Thought = Reply | Cancelled | EngineError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """`said` are the messages that the model is shown, and `cause` the one to reply to."""
+    """`said` are the messages that the model is shown, `summary` those before them in short, and
+    `cause` the one to reply to."""
 
     said: tuple[Said, ...]
     cause: Said
+    summary: str = ""
 
     @property
     def text(self) -> str:
@@ -77,7 +81,8 @@ class Thinker:
         window = self._house.limits.window_messages
         history = self._store.history
         said = await history.recent(room.room_id, from_seq=room.window_from, limit=2 * window)
-        window_from = next_window(said, room.window_from, window)
+        slack = window // SLACK if self._house.summaries else 0
+        window_from = next_window(said, room.window_from, window, slack=slack)
         room = replace(room, window_from=window_from)
         said = [line for line in said if line.seq >= window_from]
         stored_cause = await history.get(cause.event_id)
@@ -85,8 +90,10 @@ class Thinker:
             raise LookupError("the question is not in the history")
         if cause.sender in await self._store.people.opted_out({cause.sender}):
             # Of their words only this one message is read, because it asks.
-            said, stored_cause = [], replace(stored_cause, text=cause.text)
-        return Shown(said=tuple(said), cause=stored_cause), room
+            return Shown(said=(), cause=replace(stored_cause, text=cause.text)), room
+        summary = await self._store.summaries.get(room.room_id) if self._house.summaries else None
+        before = summary.text if summary else ""
+        return Shown(said=tuple(said), cause=stored_cause, summary=before), room
 
     async def think(
         self,
@@ -115,7 +122,12 @@ class Thinker:
     def _prompt(self, room: Room, puppet: Puppet, answer: Answer, shown: Shown) -> Prompt:
         house = self._tokens.fit(self._house, puppet.persona.model, shown.text)
         prompt = build_prompt(
-            house=house, room=room, puppet=puppet, said=shown.said, cause=shown.cause
+            house=house,
+            room=room,
+            puppet=puppet,
+            said=shown.said,
+            cause=shown.cause,
+            summary=shown.summary,
         )
         return replace(prompt, urgency=urgency_of(answer))
 

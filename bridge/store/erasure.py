@@ -52,11 +52,25 @@ async def at_the_door(connection: Connection, events: Sequence[RoomEvent]) -> in
     return changed
 
 
+async def drop_summary(connection: Connection, room_id: RoomId, event_id: EventId) -> int:
+    """Delete the room's summary, unless the message is known to be newer; returns how many."""
+    return await connection.execute(
+        """
+        DELETE FROM summary WHERE room_id = $1 AND NOT EXISTS (
+            SELECT 1 FROM message WHERE event_id = $2 AND seq > summary.upto_seq)
+        """,
+        room_id,
+        event_id,
+    )
+
+
 async def redact(connection: Connection, room_id: RoomId, event_id: EventId) -> int:
     """Remove the words of an event, for good; returns how many rows changed.
 
-    Those of a message go with those of its edits, and those that an edit brought with the edit.
+    Those of a message go with those of its edits, and those that an edit brought with the edit. A
+    summary that may hold them goes, too.
     """
+    await drop_summary(connection, room_id, event_id)
     amended = await _amended_by(connection, room_id, event_id)
     changed = await _bury(connection, room_id, event_id)
     if amended is not None:
@@ -257,6 +271,7 @@ async def _supersede(connection: Connection, row: Row) -> int:
 async def _amend_message(
     connection: Connection, room_id: RoomId, target: EventId, text: str
 ) -> int:
+    await drop_summary(connection, room_id, target)
     return await connection.execute(
         """
         UPDATE message SET text = $3

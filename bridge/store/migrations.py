@@ -240,13 +240,20 @@ _CHANGES_V4: Final = """
 ALTER TABLE turn ADD COLUMN asker TEXT NOT NULL DEFAULT '';
 ALTER TABLE turn ADD COLUMN server TEXT NOT NULL DEFAULT '';
 CREATE INDEX turn_by_asker ON turn (asker, started_at);
-CREATE INDEX turn_by_server ON turn (server, started_at)
+CREATE INDEX turn_by_server ON turn (server, started_at);
+CREATE TABLE summary (
+    room_id TEXT PRIMARY KEY,
+    text TEXT NOT NULL,
+    upto_seq BIGINT NOT NULL,
+    since_at BIGINT NOT NULL
+)
 """
 
 
 async def upgrade_v4(connection: Connection, _: Database) -> None:
-    """Budgets. `turn.asker`: who asked for the reply, or the fingerprint of who wanted to be
-    forgotten since; `turn.server`: that person's."""
+    """Budgets and summaries. `turn.asker`: who asked for the reply, or the fingerprint of who
+    wanted to be forgotten since; `turn.server`: that person's. `summary`: of each room's older
+    messages."""
     for statement in _CHANGES_V4.split(";"):
         await connection.execute(statement)
 

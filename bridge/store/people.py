@@ -67,6 +67,10 @@ class People:
             await self._lock(connection, lease, person)
             trace = await _trace(connection, person, command)
             answered = await _erase_answers(connection, trace.written)
+            rooms = {*trace.written.values(), *answered.values()}
+            await connection.execute_many(
+                "DELETE FROM summary WHERE room_id = $1", [(room_id,) for room_id in rooms]
+            )
             in_hand = await _redact_in_hand(connection, person, command, trace.waiting)
             await _erase_words(connection, trace, in_hand)
             # The command itself is still to be answered.

@@ -20,6 +20,7 @@ from bridge import registration
 from bridge.settings import Settings
 from tests.fakes.ollama import FakeOllama
 from tests.lab.labs import Town
+from tests.lab.limits import UNLIMITED
 from tests.lab.people import Person
 from tests.lab.ports import free_port
 from tests.lab.synapse import Homeserver, Lab
@@ -108,6 +109,7 @@ def settings_for(homeserver: Homeserver, folder: Path, engine_url: str) -> Setti
     port = free_port()
     return Settings.model_validate(
         {
+            "budgets": UNLIMITED,
             "homeserver": {"url": homeserver.url, "server_name": homeserver.name},
             "appservice": {
                 "registration": str(folder / "registration.yaml"),
