@@ -94,7 +94,8 @@ class Turns:
                 """
                 SELECT COUNT(*) AS turns, COALESCE(SUM(prompt_tokens), 0) AS prompt,
                     COALESCE(SUM(reply_tokens), 0) AS reply
-                FROM turn WHERE room_id = $1 AND started_at >= $2 AND model <> ''
+                FROM turn
+                WHERE room_id = $1 AND started_at >= $2 AND (model <> '' OR asker <> '')
                 """,
                 room_id,
                 since,

@@ -101,3 +101,10 @@ async def test_who_is_forgotten_keeps_what_they_spent_without_their_name(store: 
     stored = await store.turns.open(held, asked)
     assert stored.asker != ALICE
     assert (await store.turns.spent(ALICE, ROOM)).of("person").messages_in_day == 1
+
+
+async def test_replies_without_a_model_count_as_used(store: Store) -> None:
+    held = await lease(store)
+    await store.turns.open(held, replace(turn("$asked"), asker=ALICE))
+    await store.turns.open(held, turn("$said"))
+    assert (await store.turns.used(ROOM, 0)).turns == 1
