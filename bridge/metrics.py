@@ -19,6 +19,7 @@ TURNS = Counter("bridge_turns_total", "Turns that ended", ["outcome"])
 TURN_SECONDS = Histogram("bridge_turn_seconds", "From a turn's start to its last effect")
 ENGINE_ERRORS = Counter("bridge_engine_errors_total", "Engine failures", ["code"])
 ENGINE_TOKENS = Counter("bridge_engine_tokens_total", "Tokens as the engine counts", ["direction"])
+MODEL_LOADS = Counter("bridge_model_loads_total", "Times a model had to be loaded", ["cause"])
 ENGINE_RETRIES = Counter("bridge_engine_retries_total", "Calls tried once more", ["code"])
 ENGINE_WAIT_SECONDS = Histogram(
     "bridge_engine_wait_seconds", "From asking an engine to a call's turn", ["urgency"]

@@ -6,19 +6,21 @@ call before. So `num_ctx` and `keep_alive` are the same in every call, and `shif
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import cast
 
 import aiohttp
 
-from bridge import log
+from bridge import log, metrics
 from bridge.domain.prompt import Delta, Finished, Prompt, TextDelta
 from bridge.engine.address import ollama_host
 from bridge.engine.choosing import chances_of, chosen_of, with_logprobs, with_schema
 from bridge.engine.http import CONNECT_TIMEOUT_S, Server, error_text, withhold
+from bridge.engine.loads import Loads, duration_s
 from bridge.engine.models import chat_models, choose_model
 from bridge.engine.ndjson import Lines
 from bridge.engine.surrogates import Surrogates
@@ -32,7 +34,6 @@ from bridge.errors import (
     ModelMissing,
 )
 
-_SLOW_LOAD_MS: Final = 200
 # Go's own "context deadline exceeded" is something else.
 _OVERFLOW = re.compile(
     r"(exceed|longer than|too long|larger than).*context.(length|size|window|limit)"
@@ -88,6 +89,7 @@ class OllamaEngine:
         self._num_ctx = num_ctx
         self._keep_alive = keep_alive
         self._api_key = api_key
+        self._loads = Loads(keep_alive_s=duration_s(keep_alive))
         self._refuses_think: set[str] = set()
         self._starts_in_thought: set[str] = set()
         self._tells_no_logprobs: set[str] = set()
@@ -231,8 +233,10 @@ class OllamaEngine:
             yield from_wire(line)
 
     def _finished(self, chunk: Chunk, model: str) -> Finished:
-        if chunk.load_ms > _SLOW_LOAD_MS:
-            self._log.info("model_loaded", model=model, load_ms=chunk.load_ms)
+        now_s = asyncio.get_running_loop().time()
+        if cause := self._loads.note(model, chunk.load_ms, now_s):
+            metrics.MODEL_LOADS.labels(cause=cause).inc()
+            self._log.info("model_loaded", model=model, load_ms=chunk.load_ms, cause=cause)
         return Finished(
             reason="length" if chunk.done_reason == "length" else "stop",
             model=chunk.model or model,
