@@ -24,7 +24,7 @@ from bridge.policy.context import (
     quoted,
     secrets_of,
 )
-from bridge.policy.trust import TURN_MARK
+from bridge.policy.lines import TURN_MARK
 from bridge.policy.view import House
 
 ROOM_ID = RoomId("!lounge:example.org")
