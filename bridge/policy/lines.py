@@ -30,13 +30,15 @@ _ROLE_HEADING: Final = re.compile(
     r"\#{2,}\s*(?:instruction|response|human|user|assistant|system)\s*:"
     r"|\#{3}\s*(?:instruction|response|human|user|assistant)\s*$"
 )
-_FALLBACK: Final = re.compile(r"(?:>\s?)?(?:\* )?<@[^\s:<>]{1,255}:[^\s<>]{1,255}>")
+_FALLBACK: Final = re.compile(r"[\s>]*<@[^\s:<>]{1,255}:[^\s<>]{1,255}>")
 """How clients of old quote what a reply replies to, and clients of today take away."""
 
 _KIND: Final = re.compile(r"\s*\((?:other )?(?:ai|ki|ia|human|person|bot)\)$")
 _LEAD: Final = re.compile(
     r"\s*(?:\#{1,6} +)?(?:[\[(<]?\d{1,2}[:.]\d{2}(?:[:.]\d{2})?(?: ?[ap]m)?[\])>]?\s*[-–—|]?\s*)?"
 )
+_BULLET: Final = re.compile(r"[ \t]*[*+-][ \t]")
+"""What follows one is an item about somebody, no line of theirs."""
 _OPENING: Final = "\"'“”„‟«»‹›「『[({<@ "
 _CLOSING: Final = "\"'“”‟«»‹›」』])}> "
 _COLON: Final = re.compile(r":(?![\d/:])(?!(?:[a-z0-9-]+\.)+[a-z]|[a-z0-9.-]+:)|>(?=\s)")
@@ -169,6 +171,8 @@ def _before_marker(line: _Line) -> tuple[str, bool]:
 
 def _end_of_tag(line: _Line, names: set[str]) -> int | None:
     """Where the tag ends that the line begins with, as in a script, if it is one of these names."""
+    if _BULLET.match(line.written):
+        return None
     seen = line.seen.text
     lead = _LEAD.match(seen)
     start = lead.end() if lead else 0

@@ -20,7 +20,7 @@ _LEADING_TOKENS: Final = re.compile(
 
 _OPENERS: Final = re.compile(
     r"([<＜﹤])(?=/?m(?![A-Za-z])|/?(?:s|bos|eos|pad|unk|mask|sop|eop|eoh|eoa|cls|sep)>|[|｜]"
-    r"|/?think|/?[a-z0-9]+_[a-z0-9_]*>|/?seed:|0x[0-9a-f]{2}>|/?(?:start_of|end_of)|<?/?SYS)",
+    r"|/?think|/?[a-z0-9]+_[a-z0-9_]*>|/?seed:|unused\d|0x[0-9a-f]{2}>|/?(?:start_of|end_of)|<?/?SYS)",
     re.IGNORECASE,
 )
 _BRACKETS: Final = re.compile(r"\[(?=/?(?:[A-Z_]{3,20}|gMASK)\])")

@@ -6,7 +6,7 @@ Models are told the rules of the house; this is what holds when they do not keep
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from bridge.policy.code import block_ranges, code_ranges, is_within, open_fence
@@ -30,6 +30,7 @@ _THOUGHT_CLOSE: Final = re.compile(
     rf"(?<!`)(?:</{_THOUGHT}>|\[/THINK\]|◁/think▷|<channel\|>|<\|END_THINKING\|>)(?!`)",
     re.IGNORECASE,
 )
+_MAY_BE_MARKUP: Final = re.compile(r"<(?!think)\w+>", re.IGNORECASE)
 _FINAL_CHANNEL = "<|channel|>final<|message|>"
 
 _SENTENCE_END: Final = re.compile(r"[.!?…؟](?:[\"'”’»)\]*_]*)(?=\s|$)|[。！？](?:[」』”’）*_]*)")
@@ -93,18 +94,27 @@ def _without_thoughts(text: str) -> str:
         return text.rpartition(_FINAL_CHANNEL)[2]
     if text.lstrip().startswith("<|channel|>"):
         return ""
-    while opening := _outside_of_code(_THOUGHT_OPEN, text):
-        closing = _THOUGHT_CLOSE.search(text, opening.end())
-        text = text[: opening.start()] + (text[closing.end() :] if closing else "")
+    while thought := _thought_in(text):
+        text = text[: thought[0]] + text[thought[1] :]
     # Some chat templates open the thought in the prompt, so that only its end is written.
-    while closing := _outside_of_code(_THOUGHT_CLOSE, text):
+    while closing := next(_outside_of_code(_THOUGHT_CLOSE, text), None):
         text = text[closing.end() :]
     return text
 
 
-def _outside_of_code(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
+def _thought_in(text: str) -> tuple[int, int] | None:
+    """Where the first thought stands. One that never ends goes on to the end of the text."""
+    for opening in _outside_of_code(_THOUGHT_OPEN, text):
+        if closing := _THOUGHT_CLOSE.search(text, opening.end()):
+            return opening.start(), closing.end()
+        if not _MAY_BE_MARKUP.fullmatch(opening.group()):
+            return opening.start(), len(text)
+    return None
+
+
+def _outside_of_code(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
     code = block_ranges(text)
-    return next((m for m in pattern.finditer(text) if not is_within(m.start(), code)), None)
+    return (match for match in pattern.finditer(text) if not is_within(match.start(), code))
 
 
 def _without_repetition(text: str) -> str:
