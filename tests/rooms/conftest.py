@@ -48,14 +48,13 @@ def puppet(name: str) -> Puppet:
 
 
 LUNA, NOVA = puppet("luna"), puppet("nova")
+CAST = Cast((LUNA, NOVA))
 
 
 class World:
     """A bridge that lives, dies and lives again over one store and one homeserver."""
 
-    def __init__(
-        self, store: Store, clock: FakeClock, cast: Cast = Cast((LUNA, NOVA))
-    ) -> None:
+    def __init__(self, store: Store, clock: FakeClock, cast: Cast = CAST) -> None:
         self.store = store
         self.clock = clock
         everyone = Rule(allow=("*",))
