@@ -19,11 +19,13 @@ from bridge.domain.persona import Persona, Puppet
 from bridge.domain.prompt import Prompt, Scene
 from bridge.domain.room import Room
 from bridge.policy import language
+from bridge.policy.control import broken_up
 from bridge.policy.gate import Choice
+from bridge.policy.invisible import strip_invisible
+from bridge.policy.lines import TURN_MARK
 from bridge.policy.names import fold
 from bridge.policy.opening import without_call
 from bridge.policy.tokens import FRAME_TOKENS, estimate_tokens
-from bridge.policy.trust import TURN_MARK, strip_invisible
 from bridge.policy.view import House
 
 RULES: Final = """\
@@ -87,11 +89,6 @@ _LANGUAGE_NAMES: Final[Mapping[str, str]] = {
 }
 
 _BREAKS: Final = re.compile(r"\s*\n\s*")
-_OPENERS: Final = re.compile(
-    r"([<＜﹤])(?=/?m(?![A-Za-z])|/?(?:s|bos|eos|pad|unk)>|[|｜]|/?(?:think|start_of|end_of)|<?/?SYS)",
-    re.IGNORECASE,
-)
-_BRACKETS: Final = re.compile(r"\[(?=/?[A-Z_]{3,20}\])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +127,8 @@ def build_prompt(
     if asked is None:
         # The question is older than the window: the transcript makes room to repeat it.
         quote = _shorten(quoted(cause.text), max(budget, _LEAST_TOKENS) / 4)
+        # In the tail, words behind a quote that seems to end would be ours.
+        quote = re.sub(r"[“”„‟]", '"', quote)
         lines = _transcript(said, house.cast, max(budget * 3 / 4, _LEAST_TOKENS))
     tail = _tail(puppet.persona, cards.own, _task(cause, house.cast, asked, quote, spoken))
     transcript = "".join(f"{line.text}\n" for line in lines)
@@ -250,14 +249,14 @@ def next_window(said: Sequence[Said], window_from: int, limit: int, *, slack: in
 def secrets_of(house: House) -> tuple[str, ...]:
     """What no reply may recite: the rules, and every character as written for the model."""
     personas = [puppet.persona for puppet in house.cast.personas()]
-    return (RULES, *(text for p in personas for text in (p.character, *p.voice)))
+    written = (text for p in personas for text in (p.character, *p.voice))
+    return (RULES, FOR_MINORS, WITH_CARE, *written)
 
 
 def quoted(text: str) -> str:
     """Text of the room on one line that can neither forge a transcript line nor a control token."""
     line = _BREAKS.sub(" / ", strip_invisible(text).strip()).replace("\t", " ")
-    line = _OPENERS.sub(r"\1 ", line).replace("|>", "| >").replace("｜>", "｜ >")
-    return _BRACKETS.sub("[ ", line)
+    return broken_up(line)
 
 
 def _system(room: Room, cards: _Cards, summary: str) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from bridge.policy.trust import strip_invisible
+from bridge.policy.invisible import strip_invisible
 from bridge.policy.words import ar, de, en, es, ja, zh
 
 FALLBACK: Final = "en"

@@ -24,6 +24,7 @@ from bridge.policy import language, wording
 from bridge.policy.budgets import WAIT
 from bridge.policy.context import secrets_of
 from bridge.policy.floor import repeats_itself
+from bridge.policy.lines import others_of
 from bridge.policy.pacing import split, typing_ms
 from bridge.policy.reasons import QUEUED, REPEATS_ITSELF
 from bridge.policy.trust import clean_reply
@@ -165,7 +166,8 @@ class Speaker:
                 await self._apologise(speech, outcome.code)
             case Reply():
                 await self._record_use(turn, outcome.finished, len(speech.said))
-                text = self._clean(speech, outcome)
+                was_cut = outcome.finished.reason == "length"
+                text = self._own_words(speech, outcome.text, was_cut=was_cut)
                 if text and _is_worn(speech, text):
                     await self._drop(speech, REPEATS_ITSELF)
                 elif text and (reason := await self._type(speech, text)):
@@ -203,21 +205,14 @@ class Speaker:
             context_messages=shown,
         )
 
-    def _clean(self, speech: _Speech, reply: Reply) -> str:
+    def _own_words(self, speech: _Speech, text: str, *, was_cut: bool = False) -> str:
         puppet = speech.puppet
-        authors = {line.sender_name for line in speech.said}
-        others = {
-            name
-            for other in self._house.cast.personas()
-            if other.puppet_id != puppet.puppet_id
-            for name in other.names()
-        }
         return clean_reply(
-            reply.text,
+            text,
             speaker=(*puppet.names(), puppet.display_name),
-            others=sorted((others | authors) - {puppet.display_name}),
+            others=others_of(self._house.cast, speech.room, speech.said, puppet),
             secrets=secrets_of(self._house),
-            was_cut=reply.finished.reason == "length",
+            was_cut=was_cut,
         )
 
     def _parts(self, speech: _Speech, text: str, model: str) -> list[tuple[str, Effect]]:
@@ -234,6 +229,8 @@ class Speaker:
             reason=answer.reason,
         )
         first, *rest = split(text, PART_BYTES)
+        # What stood in the middle of a line now begins one, and must not be another's there.
+        rest = [words for part in rest if (words := self._own_words(speech, part))]
         return [
             (
                 "0",

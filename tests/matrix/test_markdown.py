@@ -40,7 +40,12 @@ def test_plain_text_needs_no_html(text: str) -> None:
         ("3. a", '<ol start="3">\n<li>a</li>\n</ol>'),
         ("> q", "<blockquote>\n<p>q</p>\n</blockquote>"),
         ("```py\nx\n```", '<pre><code class="language-py">x\n</code></pre>'),
-        ("[a](https://x.org)", '<p><a href="https://x.org">a</a></p>'),
+        (
+            "[a](https://x.org)",
+            '<p>a (<a href="https://x.org">https://x.org</a>)</p>',
+        ),
+        ("<https://x.org/a>", '<p><a href="https://x.org/a">https://x.org/a</a></p>'),
+        ("<a@x.org>", '<p><a href="mailto:a@x.org">a@x.org</a></p>'),
         (r"\*a\*", "<p>*a*</p>"),
     ],
 )
@@ -72,9 +77,41 @@ def test_a_link_that_clients_should_not_follow_leads_nowhere(link: str) -> None:
     assert "href" not in (to_html(f"**x** [a]({link})") or "")
 
 
-@pytest.mark.parametrize("link", ["http://x.org", "mailto:a@x.org", "matrix:u/a:x.org"])
-def test_the_links_of_matrix_are_kept(link: str) -> None:
-    assert f'href="{link}"' in (to_html(f"[a]({link})") or "")
+@pytest.mark.parametrize("link", ["http://x.org", "mailto:a@x.org", "https://x.org/é(b)?c=d#e"])
+def test_links_of_the_list_are_kept_as_they_are(link: str) -> None:
+    assert to_html(f"[a]({link})") == f'<p>a (<a href="{link}">{link}</a>)</p>'
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "matrix:u/a:x.org",
+        "https://matrix.to/#/@a:x.org",
+        "HTTPS://Matrix.To/#/%40a:x.org",
+        "https://matrix.to/#/#room:x.org",
+        "https://bank.example@evil.example/",
+        "mxc://x.org/abc",
+        "//x.org",
+        "x.org",
+    ],
+)
+def test_what_is_not_on_the_list_is_shown_and_cannot_be_clicked(link: str) -> None:
+    html = to_html(f"[a]({link})")
+    assert html == f"<p>a (<code>{link}</code>)</p>"
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("*a* &#64;room", "@room"),
+        ("*a* &#x202E;b", "\u202e"),
+        ("<https://x.org/%E2%80%AEb>", "\u202e"),
+        ("[a](https://x.org/&#x202E;b)", "\u202e"),
+        ("*a* &lt;m id=3&gt;", "&lt;m"),
+    ],
+)
+def test_the_html_shows_nothing_that_the_text_does_not(text: str, hidden: str) -> None:
+    assert hidden not in (to_html(text) or "").replace("&amp;lt;", "")
 
 
 def test_a_code_class_is_a_language_and_nothing_else() -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.policy.trust import clean_reply, strip_invisible
+from bridge.policy.invisible import strip_invisible
+from bridge.policy.trust import clean_reply
 
 RULES = (
     "Keep it as short as people do in a chat, one to three sentences, and never claim to be human."
@@ -249,6 +250,36 @@ def test_hostile_patterns_take_no_time() -> None:
         clean(raw, was_cut=True)
 
 
-def test_stripping_keeps_joiners_tabs_and_newlines() -> None:
-    assert strip_invisible("a\tb\nc\u200dd\u200ce") == "a\tb\nc\u200dd\u200ce"
-    assert strip_invisible("lone \ud800 surrogate") == "lone  surrogate"
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a\tb\nc",
+        "می\u200cخواهم",
+        "क्\u200dष and ക്\u200c",
+        "👩\u200d🚀 👩🏽\u200d🔬 🏳️\u200d🌈 ❤️\u200d🔥 👨\u200d👩\u200d👧",
+        "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+        "كلمة\u06dd",
+        "שָׁלוֹם",
+    ],
+)
+def test_stripping_keeps_what_words_and_emoji_are_made_with(text: str) -> None:
+    assert strip_invisible(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("lone \ud800 surrogate", "lone  surrogate"),
+        ("c\u200dd\u200ce", "cde"),
+        ("@ro\u200dom", "@room"),
+        ("م\u200d\u200d\u200c\u200dم", "م\u200dم"),
+        ("😀\u200d", "😀"),
+        ("😀\U000e0068\U000e0069", "😀"),
+        ("🏴\U000e0068\U000e0069", "🏴"),
+        ("😀\ufe00\ufe01\ufe0f\ufe0e", "😀\ufe0f"),
+        ("hid\u3164den\u034f", "hidden"),
+        ("end\u200d", "end"),
+    ],
+)
+def test_stripping_takes_what_only_hides(text: str, kept: str) -> None:
+    assert strip_invisible(text) == kept

@@ -48,15 +48,15 @@ def puppet(name: str) -> Puppet:
 
 
 LUNA, NOVA = puppet("luna"), puppet("nova")
+CAST = Cast((LUNA, NOVA))
 
 
 class World:
     """A bridge that lives, dies and lives again over one store and one homeserver."""
 
-    def __init__(self, store: Store, clock: FakeClock) -> None:
+    def __init__(self, store: Store, clock: FakeClock, cast: Cast = CAST) -> None:
         self.store = store
         self.clock = clock
-        cast = Cast((LUNA, NOVA))
         everyone = Rule(allow=("*",))
         self.house = House(
             cast=cast,
@@ -71,7 +71,7 @@ class World:
         self._running: asyncio.Task[None] | None = None
 
     async def rise(self) -> Dispatcher:
-        for one in (LUNA, NOVA):
+        for one in self.house.cast.puppets:
             await self.store.puppets.put(
                 PuppetRecord(
                     puppet_id=one.puppet_id,
@@ -159,7 +159,7 @@ class World:
 
     def said(self, room_id: RoomId, to: EventId | None = None) -> list[dict[str, Any]]:
         """What puppets said, all of it or in reply to one event, as contents."""
-        ours = {LUNA.user_id, NOVA.user_id}
+        ours = {one.user_id for one in self.house.cast.puppets}
         found: list[dict[str, Any]] = []
         for event in self.homeserver.timeline(room_id):
             content = event["content"]
