@@ -14,18 +14,17 @@ from typing import Final
 
 from bridge.domain.cast import Cast
 from bridge.domain.history import Said
-from bridge.domain.ids import EventId, PuppetId
+from bridge.domain.ids import PuppetId
 from bridge.domain.persona import Persona, Puppet
 from bridge.domain.prompt import Prompt, Scene
 from bridge.domain.room import Room
 from bridge.policy import language
-from bridge.policy.control import broken_up
 from bridge.policy.gate import Choice
-from bridge.policy.invisible import strip_invisible
 from bridge.policy.lines import TURN_MARK
 from bridge.policy.names import fold
 from bridge.policy.opening import without_call
 from bridge.policy.tokens import FRAME_TOKENS, estimate_tokens
+from bridge.policy.transcript import Line, author_of, plain_name, quoted, shorten, transcript_of
 from bridge.policy.view import House
 
 RULES: Final = """\
@@ -72,7 +71,6 @@ _TURN_TOKENS: Final = 160
 _LEAST_TOKENS: Final = 64
 """Room for the transcript that is kept whatever the cards take."""
 _MAX_CARD_TOKENS: Final = 1500
-_MAX_NAME_CHARS: Final = 40
 _MAX_TOPIC_CHARS: Final = 240
 _EXAMPLES: Final = 2
 _SUMMARY_WORDS: Final = 150
@@ -87,18 +85,6 @@ _LANGUAGE_NAMES: Final[Mapping[str, str]] = {
     "es": "Spanish",
     "ar": "Arabic",
 }
-
-_BREAKS: Final = re.compile(r"\s*\n\s*")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Line:
-    """One line of the transcript. `tokens` is an estimate."""
-
-    said: Said
-    number: int
-    text: str
-    tokens: float
 
 
 def build_prompt(
@@ -121,15 +107,15 @@ def build_prompt(
     spoken = chosen or language.guess(cause.text)
     budget = house.limits.prompt_tokens - FRAME_TOKENS - estimate_tokens(system)
     budget -= cards.tail_tokens + _TURN_TOKENS
-    lines = _transcript(said, house.cast, max(budget, _LEAST_TOKENS))
+    lines = transcript_of(said, house.cast, max(budget, _LEAST_TOKENS))
     asked = next((line for line in lines if line.said.event_id == cause.event_id), None)
     quote = ""
     if asked is None:
         # The question is older than the window: the transcript makes room to repeat it.
-        quote = _shorten(quoted(cause.text), max(budget, _LEAST_TOKENS) / 4)
+        quote = shorten(quoted(cause.text), max(budget, _LEAST_TOKENS) / 4)
         # In the tail, words behind a quote that seems to end would be ours.
         quote = re.sub(r"[“”„‟]", '"', quote)
-        lines = _transcript(said, house.cast, max(budget * 3 / 4, _LEAST_TOKENS))
+        lines = transcript_of(said, house.cast, max(budget * 3 / 4, _LEAST_TOKENS))
     tail = _tail(puppet.persona, cards.own, _task(cause, house.cast, asked, quote, spoken))
     transcript = "".join(f"{line.text}\n" for line in lines)
     return Prompt(
@@ -160,7 +146,7 @@ def build_question(
     cards = _Cards.of(house.cast, room, puppets[0])
     system = _system(room, cards, summary)
     budget = house.limits.prompt_tokens - FRAME_TOKENS - estimate_tokens(system) - _TURN_TOKENS
-    lines = _transcript(said, house.cast, max(budget, _LEAST_TOKENS))
+    lines = transcript_of(said, house.cast, max(budget, _LEAST_TOKENS))
     transcript = "".join(f"{line.text}\n" for line in lines)
     listed = "; ".join(f"{option.letter} = {_meaning(option, house.cast)}" for option in options)
     tail = (
@@ -196,7 +182,7 @@ def build_summary(
     system = _system(room, cards, summary)
     budget = house.limits.prompt_tokens - FRAME_TOKENS - estimate_tokens(system)
     budget -= cards.tail_tokens + _TURN_TOKENS
-    lines = _transcript(said, house.cast, max(budget, _LEAST_TOKENS))
+    lines = transcript_of(said, house.cast, max(budget, _LEAST_TOKENS))
     transcript = "".join(f"{line.text}\n" for line in lines)
     last = max((line.number for line in lines if line.said.seq <= upto), default=0)
     before = " and of the summary above" if summary else ""
@@ -253,12 +239,6 @@ def secrets_of(house: House) -> tuple[str, ...]:
     return (RULES, FOR_MINORS, WITH_CARE, *written)
 
 
-def quoted(text: str) -> str:
-    """Text of the room on one line that can neither forge a transcript line nor a control token."""
-    line = _BREAKS.sub(" / ", strip_invisible(text).strip()).replace("\t", " ")
-    return broken_up(line)
-
-
 def _system(room: Room, cards: _Cards, summary: str) -> str:
     parts = [_header(room), RULES]
     if room.is_for_minors():
@@ -280,7 +260,7 @@ def _header(room: Room) -> str:
     if room.direct is not None:
         parts.append("a private chat with one person")
     elif room.name:
-        parts.append(f'named "{_name(room.name)}"')
+        parts.append(f'named "{plain_name(room.name)}"')
     if room.topic:
         topic = quoted(room.topic).replace('"', "'")[:_MAX_TOPIC_CHARS]
         parts.append(f'topic (set by its members) "{topic}"')
@@ -322,77 +302,6 @@ def _one_line(persona: Persona) -> str:
     return f"{persona.name} (AI): {persona.description or 'an AI character'}"
 
 
-def _transcript(said: Sequence[Said], cast: Cast, budget: float) -> list[_Line]:
-    """The newest lines that fit, cut in steps of half the budget.
-
-    A step begins at the same line whatever comes after it: between two cuts nothing moves.
-    """
-    step = budget / 2
-    lines = _lines([one for one in said if one.is_context and one.text.strip()], cast, step)
-    total = sum(line.tokens for line in lines)
-    steps: list[int] = []
-    before = 0.0
-    for line in lines:
-        steps.append(int(before / step))
-        before += line.tokens
-    dropped = 0.0
-    first = 0
-    while first < len(lines) and total - dropped > budget:
-        current = steps[first]
-        while first < len(lines) and steps[first] == current:
-            dropped += lines[first].tokens
-            first += 1
-    return lines[first:]
-
-
-def _lines(said: Sequence[Said], cast: Cast, max_tokens: float) -> list[_Line]:
-    lines: list[_Line] = []
-    numbers: dict[EventId, tuple[int, str]] = {}
-    base = said[0].seq - 1 if said else 0
-    for one in said:
-        number = one.seq - base
-        author = _author(one, cast)
-        target = numbers.get(one.reply_to) if one.reply_to else None
-        reply = f' to="{target[1]}" re={target[0]}' if target else ""
-        opener = f'<m id={number} from="{author}"{reply}> '
-        text = opener + _shorten(quoted(one.text), max_tokens - estimate_tokens(opener) - 1)
-        lines.append(_Line(said=one, number=number, text=text, tokens=estimate_tokens(text) + 1))
-        numbers[one.event_id] = (number, author)
-    return lines
-
-
-def _shorten(text: str, max_tokens: float) -> str:
-    """The text, or its beginning and end when it is too long: questions stand at the end."""
-    tokens = estimate_tokens(text)
-    if tokens <= max_tokens:
-        return text
-    gap = " […] "
-    share = max(0.0, (max_tokens - 8) / tokens)
-    while True:
-        length = int(len(text) * share)
-        head, tail = length * 2 // 3, length - length * 2 // 3
-        short = text[:head].rstrip() + gap + text[len(text) - tail :].lstrip()
-        if length == 0 or estimate_tokens(short) <= max_tokens:
-            return short.strip()
-        share *= 0.8
-
-
-def _author(said: Said, cast: Cast) -> str:
-    """The name as in a line's tag, with what its bearer is; nobody can claim that in a name."""
-    ours = cast.by_user_id(said.sender) if said.is_ours else None
-    # An AI of somebody else may bear the name of one of ours.
-    kind = "AI" if said.is_ours else "other AI" if said.is_ai else "human"
-    return f"{_name(ours.persona.name if ours else said.sender_name)} ({kind})"
-
-
-def _name(name: str) -> str:
-    plain = re.sub(r'[<>"“”＜＞\n\t]+', " ", quoted(name))
-    plain = re.sub(
-        r"(?:\s*[(（]\s*(?:(?:other )?AI|human)\s*[)）])+\s*$", "", plain, flags=re.IGNORECASE
-    )
-    return " ".join(plain.split())[:_MAX_NAME_CHARS].strip() or "somebody"
-
-
 def _tail(persona: Persona, card: str, task: str) -> str:
     parts = [TURN_MARK, f"You are {persona.name} (AI). {' '.join(persona.voice)}".rstrip()]
     if card:
@@ -406,9 +315,9 @@ def _tail(persona: Persona, card: str, task: str) -> str:
     return "\n".join(parts)
 
 
-def _task(cause: Said, cast: Cast, asked: _Line | None, quote: str, spoken: str) -> str:
+def _task(cause: Said, cast: Cast, asked: Line | None, quote: str, spoken: str) -> str:
     name = _LANGUAGE_NAMES.get(spoken)
     tongue = f"Answer in {name}." if name else "Answer in the language of that message."
     if asked is None:
-        return f"Reply to an earlier message from {_author(cause, cast)}: “{quote}” {tongue}"
-    return f"Reply to message id={asked.number} from {_author(cause, cast)}. {tongue}"
+        return f"Reply to an earlier message from {author_of(cause, cast)}: “{quote}” {tongue}"
+    return f"Reply to message id={asked.number} from {author_of(cause, cast)}. {tongue}"

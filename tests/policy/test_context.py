@@ -22,11 +22,11 @@ from bridge.policy.context import (
     WITH_CARE,
     build_prompt,
     next_window,
-    quoted,
     secrets_of,
 )
 from bridge.policy.lines import TURN_MARK
 from bridge.policy.tokens import estimate_tokens
+from bridge.policy.transcript import quoted
 from bridge.policy.view import House
 
 ROOM_ID = RoomId("!lounge:example.org")
