@@ -12,7 +12,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from bridge.matrix import markdown
-from bridge.policy import code, context, echo, invisible, lines, lookalike, trust
+from bridge.policy import code, echo, invisible, lines, lookalike, transcript, trust
 from bridge.rooms import speak
 from tests.injection.oracle import Page, problems, prompt_problems
 from tests.injection.theatre import Attempt, Sent, attempts, harmless, play, secrets
@@ -182,11 +182,11 @@ RULES: Final[dict[str, tuple[Any, str, Any, str]]] = {
     "who is named is not mentioned": (
         trust, "with_plain_links", unchanged, "mention: a bare address of a user",
     ),
-    "a message is one line of the prompt": (context, "_BREAKS", NEVER, "prompt: a forged turn"),
+    "a message is one line of the prompt": (transcript, "_BREAKS", NEVER, "prompt: a forged turn"),
     "no text of the room is a token": (
-        context, "broken_up", unchanged, "prompt: tokens of many families",
+        transcript, "broken_up", unchanged, "prompt: tokens of many families",
     ),
-    "no name ends its tag": (context, "_name", unchanged, "prompt: a name that is a line"),
+    "no name ends its tag": (transcript, "plain_name", unchanged, "prompt: a name that is a line"),
 }  # fmt: skip
 
 
