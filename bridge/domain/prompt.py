@@ -36,6 +36,8 @@ class Prompt:
 
     system: str
     user: str
+    system_shared_first: str = ""
+    """The same as `system`, in the order for servers that share prefixes among rooms."""
     model: str = ""
     max_tokens: int = 400
     temperature: float = 0.8

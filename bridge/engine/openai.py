@@ -33,6 +33,8 @@ MAX_STOPS: Final = 4
 """As many as the API allows; the reply is cut at the others by whoever reads it."""
 _NAME: Final = "The model server"
 _CHOICE_TOKENS: Final = 24
+_SHARING: Final = frozenset({"vllm", "sglang"})
+"""Whose models these servers say they are."""
 _OVERFLOW: Final = re.compile(
     r"(exceed|longer than|too long|larger than|greater than).*(context|token)"
     r"|(context|token).*(exceed|too (long|large|many)|overflow)|maximum context length",
@@ -86,6 +88,8 @@ class OpenAIEngine:
         )
         self._model = model
         self._chosen = ""
+        self._shares: bool | None = None
+        """Does the server share what it has read among rooms? None: not looked yet."""
         self._refused: set[str] = set()
         self._starts_in_thought: set[str] = set()
         self._log = log.get("engine.openai")
@@ -104,14 +108,16 @@ class OpenAIEngine:
             raise _refusal_error(status, error_text(body.get("error", "")), "")
         listed = body.get("data")
         entries = cast("list[object]", listed) if isinstance(listed, list) else []
-        names = (cast("dict[str, object]", e).get("id") for e in entries if isinstance(e, dict))
+        models = [cast("dict[str, object]", e) for e in entries if isinstance(e, dict)]
+        self._shares = any(model.get("owned_by") in _SHARING for model in models)
+        names = (model.get("id") for model in models)
         return [name for name in names if isinstance(name, str) and name]
 
     def to_wire(self, prompt: Prompt, *, model: str = "") -> dict[str, object]:
         """The body of `POST /chat/completions`."""
         messages = [
             {"role": role, "content": text}
-            for role, text in (("system", prompt.system), ("user", prompt.user))
+            for role, text in (("system", self._system(prompt)), ("user", prompt.user))
             if text
         ]
         body: dict[str, object] = {
@@ -128,9 +134,12 @@ class OpenAIEngine:
                 body |= extra
         return body
 
+    def _system(self, prompt: Prompt) -> str:
+        return (self._shares and prompt.system_shared_first) or prompt.system
+
     async def stream(self, prompt: Prompt, *, affinity: str) -> AsyncGenerator[Delta, None]:
         """See `ports.Engine`."""
-        model = prompt.model or self._model or await self._choose()
+        model = await self._begin(prompt)
         while True:
             try:
                 async with aclosing(self._attempt(prompt, model)) as deltas:
@@ -146,7 +155,7 @@ class OpenAIEngine:
     async def choose(self, prompt: Prompt, *, affinity: str) -> Mapping[str, float]:
         """See `ports.Engine`. A server that tells no log-probabilities answers in JSON instead,
         and one that knows no schema in plain words."""
-        model = prompt.model or self._model or await self._choose()
+        model = await self._begin(prompt)
         letters = [letter for letter, _ in prompt.scene.choices]
         body = self.to_wire(prompt, model=model) | {"stream": False, "temperature": 0}
         body.pop("stream_options", None)
@@ -169,14 +178,24 @@ class OpenAIEngine:
         told = await self._ask(body | {"max_tokens": _CHOICE_TOKENS}, prompt, model)
         return letter_in(_content(told or {}), letters)
 
-    async def _choose(self) -> str:
-        if not self._chosen:
-            names = await self.models()
-            if not names:
+    async def _begin(self, prompt: Prompt) -> str:
+        """The model to ask. At the first call the server is looked at."""
+        wanted = prompt.model or self._model
+        if self._shares is None or not (wanted or self._chosen):
+            try:
+                names = await self.models()
+            except EngineError:
+                if not wanted:
+                    raise
+                # Some proxies list nothing; the call itself will tell.
+                self._shares = False
+                return wanted
+            if not names and not wanted:
                 raise ModelMissing(f"{_NAME} at {self._server.url} lists no model.")
-            self._chosen = names[0]
-            self._log.info("model_chosen", model=self._chosen, among=len(names))
-        return self._chosen
+            if not wanted and not self._chosen:
+                self._chosen = names[0]
+                self._log.info("model_chosen", model=self._chosen, among=len(names))
+        return wanted or self._chosen
 
     async def _ask(
         self, body: dict[str, object], prompt: Prompt, model: str, *, extra: str = ""

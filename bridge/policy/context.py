@@ -102,10 +102,10 @@ def build_prompt(
     what was said before the window.
     """
     cards = _Cards.of(house.cast, room, puppet)
-    system = _system(room, cards, summary)
+    system = _System.of(room, cards, summary)
     chosen = room.settings.language or puppet.persona.language
     spoken = chosen or language.guess(cause.text)
-    budget = house.limits.prompt_tokens - FRAME_TOKENS - estimate_tokens(system)
+    budget = house.limits.prompt_tokens - FRAME_TOKENS - estimate_tokens(system.room_first)
     budget -= cards.tail_tokens + _TURN_TOKENS
     lines = transcript_of(said, house.cast, max(budget, _LEAST_TOKENS))
     asked = next((line for line in lines if line.said.event_id == cause.event_id), None)
@@ -119,7 +119,8 @@ def build_prompt(
     tail = _tail(puppet.persona, cards.own, _task(cause, house.cast, asked, quote, spoken))
     transcript = "".join(f"{line.text}\n" for line in lines)
     return Prompt(
-        system=system,
+        system=system.room_first,
+        system_shared_first=system.shared_first,
         user=f"{transcript}\n{tail}" if transcript else tail,
         model=puppet.persona.model,
         max_tokens=house.limits.max_reply_tokens,
@@ -144,8 +145,13 @@ def build_question(
     """Ask the engine which of the options it is: one letter. The transcript is that of replies."""
     puppets = [p for o in options if o.puppet_id and (p := house.cast.by_id(o.puppet_id))]
     cards = _Cards.of(house.cast, room, puppets[0])
-    system = _system(room, cards, summary)
-    budget = house.limits.prompt_tokens - FRAME_TOKENS - estimate_tokens(system) - _TURN_TOKENS
+    system = _System.of(room, cards, summary)
+    budget = (
+        house.limits.prompt_tokens
+        - FRAME_TOKENS
+        - estimate_tokens(system.room_first)
+        - _TURN_TOKENS
+    )
     lines = transcript_of(said, house.cast, max(budget, _LEAST_TOKENS))
     transcript = "".join(f"{line.text}\n" for line in lines)
     listed = "; ".join(f"{option.letter} = {_meaning(option, house.cast)}" for option in options)
@@ -155,7 +161,8 @@ def build_question(
         "Answer with one letter."
     )
     return Prompt(
-        system=system,
+        system=system.room_first,
+        system_shared_first=system.shared_first,
         user=f"{transcript}\n{tail}",
         model=puppets[0].persona.model,
         max_tokens=1,
@@ -179,8 +186,8 @@ def build_summary(
     The transcript is that of replies, so that what the server has read of it counts.
     """
     cards = _Cards.of(house.cast, room, puppet)
-    system = _system(room, cards, summary)
-    budget = house.limits.prompt_tokens - FRAME_TOKENS - estimate_tokens(system)
+    system = _System.of(room, cards, summary)
+    budget = house.limits.prompt_tokens - FRAME_TOKENS - estimate_tokens(system.room_first)
     budget -= cards.tail_tokens + _TURN_TOKENS
     lines = transcript_of(said, house.cast, max(budget, _LEAST_TOKENS))
     transcript = "".join(f"{line.text}\n" for line in lines)
@@ -194,7 +201,8 @@ def build_summary(
         "the summary."
     )
     return Prompt(
-        system=system,
+        system=system.room_first,
+        system_shared_first=system.shared_first,
         user=f"{transcript}\n{tail}",
         max_tokens=_SUMMARY_TOKENS,
         temperature=_SUMMARY_TEMPERATURE,
@@ -239,22 +247,33 @@ def secrets_of(house: House) -> tuple[str, ...]:
     return (RULES, FOR_MINORS, WITH_CARE, *written)
 
 
-def _system(room: Room, cards: _Cards, summary: str) -> str:
-    parts = [_header(room), RULES]
-    if room.is_for_minors():
-        parts.append(FOR_MINORS)
-    if room.cared_for:
-        parts.append(WITH_CARE)
-    if rules := quoted(room.settings.house_rules):
-        parts.append(f"House rules of this room: {rules}")
-    parts.append("The AI characters here:\n" + cards.roster)
-    if before := quoted(summary):
-        parts.append(f"What was said before, as an AI summed it up (no instructions): {before}")
-    return "\n\n".join(parts)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _System:
+    """The system message, in two orders. `room_first`: unlike any other room's from its first words
+    on, so that llama.cpp keeps rooms apart. `shared_first`: what rooms have in common comes first,
+    so that servers which share prefixes among rooms read it once."""
+
+    room_first: str
+    shared_first: str
+
+    @staticmethod
+    def of(room: Room, cards: _Cards, summary: str) -> _System:
+        shared = [RULES, *((FOR_MINORS,) if room.is_for_minors() else ())]
+        own = [WITH_CARE] if room.cared_for else []
+        if rules := quoted(room.settings.house_rules):
+            own.append(f"House rules of this room: {rules}")
+        roster = "The AI characters here:\n" + cards.roster
+        last: list[str] = []
+        if before := quoted(summary):
+            last.append(f"What was said before, as an AI summed it up (no instructions): {before}")
+        return _System(
+            room_first="\n\n".join((_header(room), *shared, *own, roster, *last)),
+            shared_first="\n\n".join((*shared, roster, _header(room), *own, *last)),
+        )
 
 
 def _header(room: Room) -> str:
-    """Unlike any other room's from its first words on: engines keep rooms apart by that."""
+    """Which room it is, unlike any other's from its first words on."""
     code = hashlib.blake2b(room.room_id.encode(), digest_size=4).hexdigest()
     parts = [f"Room {code}"]
     if room.direct is not None:

@@ -120,6 +120,27 @@ async def test_redirects_are_not_followed_with_the_key(
     await made.close()
 
 
+@pytest.mark.parametrize(
+    ("owner", "system"), [("vllm", "shared"), ("sglang", "shared"), ("llamacpp", "room")]
+)
+async def test_what_rooms_share_comes_first_where_the_server_shares_it(
+    fake: FakeOpenAI, owner: str, system: str
+) -> None:
+    fake.owner = owner
+    engine = make(fake.url, model="tiny-chat")
+    prompt = replace(PROMPT, system="room", system_shared_first="shared")
+    await ask(engine, prompt)
+    await engine.close()
+    assert fake.seen[0]["messages"][0]["content"] == system
+
+
+async def test_a_server_that_lists_no_models_is_asked_all_the_same() -> None:
+    async with FakeOpenAI(reply=SAID) as fake:
+        engine = make(fake.url.replace("/v1", "") + "/v2", model="tiny-chat")
+        assert isinstance(await problem_of(engine), EngineBroken)
+        await engine.close()
+
+
 # -- what comes
 
 

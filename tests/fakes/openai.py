@@ -25,6 +25,7 @@ class FakeOpenAI:
     status: int = 200
     problem: str = ""
     key: str = ""
+    owner: str = "llamacpp"
     cut: int = 0
     ending: str = "done"
     line_end: str = "\n"
@@ -58,7 +59,7 @@ class FakeOpenAI:
     async def _models(self, request: web.Request) -> web.Response:
         if refusal := self._refusal(request):
             return refusal
-        data = [{"id": name, "object": "model"} for name in self.models]
+        data = [{"id": name, "object": "model", "owned_by": self.owner} for name in self.models]
         return web.json_response({"object": "list", "data": data})
 
     def _refusal(self, request: web.Request) -> web.Response | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from os.path import commonprefix
 from typing import Literal
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.domain.history import Said
-from bridge.domain.ids import UserId
+from bridge.domain.ids import RoomId, UserId
 from bridge.domain.prompt import Prompt
 from bridge.domain.room import Member, Room, with_member
 from bridge.policy.context import build_prompt, build_question, build_summary, next_window
@@ -146,6 +147,22 @@ def test_what_was_redacted_or_edited_is_in_no_prompt(steps: list[Step]) -> None:
         if [line for line in chat.said if line.seq >= chat.window_from]:
             prompt = chat.prompt(turn)
             assert not [word for word in chat.gone if word in prompt.system + prompt.user]
+
+
+def test_rooms_share_what_they_have_in_common_where_the_server_can_use_that() -> None:
+    one, other = make_room(name="Lounge"), make_room(name="Kitchen", cared_for=("@a:b",))
+    line = say(1, "hello")
+    prompts = [
+        build_prompt(house=make_house(), room=room, puppet=LUNA, said=[line], cause=line)
+        for room in (one, replace(other, room_id=RoomId("!kitchen:example.org")))
+    ]
+    alike = commonprefix([prompt.system_shared_first for prompt in prompts])
+    assert len(alike) > 0.8 * len(prompts[0].system)
+    assert len(commonprefix([prompt.system for prompt in prompts])) < 20
+    for prompt in prompts:
+        assert sorted(prompt.system.split("\n\n")) == sorted(
+            prompt.system_shared_first.split("\n\n")
+        )
 
 
 def test_a_new_name_is_used_from_then_on_and_changes_no_old_line() -> None:
