@@ -1,7 +1,7 @@
 """Figures of speed and size, a line of JSON each: {"name", "value", "unit", "baseline", "ratio"}.
 
     python -m tests.bench.main [--quick] [ingest] [claim] [latency] [flood] [handover]
-        [resume] [idle]
+        [reply] [queue] [resume] [idle]
 
 Progress goes to stderr. A figure with a baseline is worth more than one without: both were measured
 in the same run on the same machine.
@@ -19,11 +19,13 @@ from pathlib import Path
 from typing import Final
 
 from bridge import log
-from tests.bench import claiming, flood, handover, ingest, latency, process
+from tests.bench import claiming, flood, handover, ingest, latency, process, queueing, replying
 from tests.bench.figure import Figure
 from tests.lab.postgres import Postgres
 
-PARTS: Final = ("ingest", "claim", "latency", "flood", "handover", "resume", "idle")
+PARTS: Final = (
+    "ingest", "claim", "latency", "flood", "handover", "reply", "queue", "resume", "idle",
+)  # fmt: skip
 
 
 async def figures(parts: tuple[str, ...], *, is_quick: bool = False) -> AsyncIterator[Figure]:
@@ -64,6 +66,8 @@ async def _on_database(part: str, url: str, kind: str, is_quick: bool) -> AsyncI
             found = claiming.figures(url, kind, 2_000 if is_quick else 50_000, 60)
         case "latency":
             found = latency.figures(url, kind, 3 if is_quick else 100)
+        case "reply":
+            found = replying.figures(url, kind, 3 if is_quick else 100)
         case "handover" if kind == "postgres":
             found = handover.figures(url, 2 if is_quick else 30)
         case _:
@@ -81,6 +85,9 @@ async def _floods(make_url: Callable[[], str], kind: str, is_quick: bool) -> Asy
 
 async def _of_process(part: str, folder: object, is_quick: bool) -> AsyncIterator[Figure]:
     assert callable(folder)
+    if part == "queue":
+        async for figure in queueing.figures(0.5 if is_quick else 10.0):
+            yield figure
     if part == "resume":
         async for figure in process.resume(folder(), 1 if is_quick else 9):
             yield figure
