@@ -6,7 +6,7 @@ SYNAPSE := .venv-synapse/bin/python
 ARGS ?=
 export PYTHON
 
-.PHONY: help demo setup setup-synapse test lint unit e2e chaos properties bench constraints clean
+.PHONY: help demo setup setup-synapse test lint unit e2e test-engine chaos properties bench constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,10 @@ unit: setup ## tests without a homeserver: make unit ARGS='-k addressing'
 
 e2e: setup setup-synapse ## tests on real homeservers: make e2e ARGS='-k federation'
 	@$(BRIDGE) tests/run.py e2e $(ARGS)
+
+test-engine: setup ## tests on a real llama.cpp server, which is built once (some minutes)
+	@.ci/llama-server >/dev/null
+	@$(BRIDGE) -m pytest -m engine $(ARGS)
 
 chaos: setup setup-synapse ## kill everything for a while and count: make chaos ARGS='--seconds 60 --workers 2'
 	@$(BRIDGE) -m tests.chaos.main $(ARGS)

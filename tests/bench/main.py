@@ -1,7 +1,7 @@
 """Figures of speed and size, a line of JSON each: {"name", "value", "unit", "baseline", "ratio"}.
 
     python -m tests.bench.main [--quick] [ingest] [claim] [latency] [flood] [handover]
-        [reply] [queue] [resume] [idle]
+        [reply] [queue] [prompt] [resume] [idle]
 
 Progress goes to stderr. A figure with a baseline is worth more than one without: both were measured
 in the same run on the same machine.
@@ -19,12 +19,22 @@ from pathlib import Path
 from typing import Final
 
 from bridge import log
-from tests.bench import claiming, flood, handover, ingest, latency, process, queueing, replying
+from tests.bench import (
+    claiming,
+    flood,
+    handover,
+    ingest,
+    latency,
+    prefixes,
+    process,
+    queueing,
+    replying,
+)
 from tests.bench.figure import Figure
 from tests.lab.postgres import Postgres
 
 PARTS: Final = (
-    "ingest", "claim", "latency", "flood", "handover", "reply", "queue", "resume", "idle",
+    "ingest", "claim", "latency", "flood", "handover", "reply", "queue", "prompt", "resume", "idle",
 )  # fmt: skip
 
 
@@ -87,6 +97,9 @@ async def _of_process(part: str, folder: object, is_quick: bool) -> AsyncIterato
     assert callable(folder)
     if part == "queue":
         async for figure in queueing.figures(0.5 if is_quick else 10.0):
+            yield figure
+    if part == "prompt":
+        for figure in prefixes.figures(10 if is_quick else 300):
             yield figure
     if part == "resume":
         async for figure in process.resume(folder(), 1 if is_quick else 9):
