@@ -108,6 +108,8 @@ def _on_arrival(view: View, event: Membership, puppet: Puppet) -> tuple[Decision
         return (leave(view, event, puppet, "no_spaces", reasons.SPACE),)
     if len(room.joined()) > view.house.access.max_members:
         return (leave(view, event, puppet, "too_many_members", reasons.TOO_MANY_MEMBERS),)
+    if not _people(view):
+        return (Silence(cause_id=event.event_id, reason=reasons.NOBODY_LEFT),)
     ended = _end_dm(view, event) if strangers_in_dm(view) else ()
     return (*ended, *_disclose(view, event, puppet))
 

@@ -12,7 +12,7 @@ from bridge.domain.events import Membership
 from bridge.domain.ids import UserId
 from bridge.domain.persona import Puppet
 from bridge.domain.room import Direct, Room
-from bridge.policy import wording
+from bridge.policy import reasons, wording
 from bridge.policy.decide import decide
 from bridge.policy.view import View
 from tests.policy.builders import (
@@ -293,3 +293,11 @@ def test_a_person_who_comes_into_a_group_changes_nothing() -> None:
     assert [type(d) for d in decide(after(view(room(puppets=[MILO])), event), event, NOW)] == [
         Silence
     ]
+
+
+def test_where_nobody_is_nothing_is_said() -> None:
+    """As in the room that `doctor` makes to try a repeated send."""
+    of = view(room(puppets=[LUNA], people=[]))
+    (silence,) = decide(of, membership(LUNA, "join"), NOW)
+    assert isinstance(silence, Silence)
+    assert silence.reason == reasons.NOBODY_LEFT
