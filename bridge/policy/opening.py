@@ -53,6 +53,16 @@ _STRONG_LINK: Final = re.compile(
 )
 _WEAK_LINK: Final = re.compile(r"\s*[,،、]\s*|\s+")
 _CALL_SIGNS: Final = " \t\n,:;!，：；！、،؛"
+_ABOUT: Final = re.compile(
+    r"[^\S\n]+(?:"
+    r"(?:is|was|are|were|has|had|have|does|did|isn't|wasn't|doesn't|didn't)(?![^\S\n]+(?:it|this|that|"
+    r"there|these|those|he|she|we|they|you|i|any\w+|some\w+|every\w+)\b)"
+    r"|says|said|seems|knows|thinks|thought|likes|loves|told|wrote|answered|ist|war|sind|waren|hat|hatte|"
+    r"haben|sagt|sagte|meint|meinte|weiß|es|está|era|fue|son|dice|dijo|tiene|sabe)\b"
+    r"(?![^\S\n]+(?:es|das|dies\w*|er|sie|wir|ihr|da|hier|jemand|du)\b)"
+)
+"""What is said of somebody, right behind the name."""
+_ASKS: Final = re.compile(r"[?？؟]|\b(?:you|your|du|dich|dir|dein\w*|ihr|euch|tú|tu|usted)\b")
 _LIST_END: Final = re.compile(r"[^\S\n]*(?:[,:;!?،、؛؟。…—\n-]|\Z)")
 
 
@@ -82,7 +92,14 @@ def called_first(words: str, names: Mapping[PuppetId, tuple[str, ...]]) -> dict[
     if listed and not _LIST_END.match(words, listed[-1][1].end):
         while len(listed) > 1 and not listed[-1][2]:
             listed.pop()
+    if listed and _is_about(words, listed[-1][1].end):
+        return {}
     return {puppet_id: called for puppet_id, called, _ in listed}
+
+
+def _is_about(words: str, end: int) -> bool:
+    """Does a statement about whoever is named follow: "Luna is great", "Luna hat recht"?"""
+    return not _ASKS.search(words) and _ABOUT.match(words, end) is not None
 
 
 def without_call(text: str, names: Mapping[PuppetId, tuple[str, ...]]) -> str:

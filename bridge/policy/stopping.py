@@ -57,7 +57,8 @@ STOP_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
 """What means "stop" where it is all that is said."""
 
 _POLITE: Final = (
-    *("can you", "could you", "kannst du", "könntest du", "puedes", "podrías"),
+    *("no", "nein", "不", "いや", "لا", "can you", "could you", "kannst du", "könntest du"),
+    *("puedes", "podrías"),
     *("please", "pls", "plz", "now", "thanks", "thank you", "just", "bitte", "jetzt", "mal"),
     *("danke", "sofort", "por favor", "ahora", "ya", "gracias", "请", "請", "吧", "了", "一下"),
     *("谢谢", "謝謝", "马上", "ください", "下さい", "お願い", "お願いします", "ね", "よ"),

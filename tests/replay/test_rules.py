@@ -18,6 +18,7 @@ from bridge.policy import (
     levels,
     machines,
     obey,
+    opening,
     reasons,
     score,
 )
@@ -40,6 +41,9 @@ RULES: Final[dict[str, tuple[Any, str, Any, str]]] = {
     ),
     "a name at the start calls": (
         addressing, "called_first", lambda *_: {}, "addressed-by-name-at-start",
+    ),
+    "what is said about somebody calls nobody": (
+        opening, "_is_about", lambda *_: False, "a-statement-about-somebody",
     ),
     "a follow-up goes on": (
         decide, "followed_up", lambda *_: None, "follow-up-question",
