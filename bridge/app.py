@@ -35,6 +35,7 @@ from bridge.rooms.perform import Performer
 from bridge.rooms.profiles import Profiles
 from bridge.rooms.quiet import Quiet
 from bridge.rooms.recall import Recall
+from bridge.rooms.see import Seer
 from bridge.rooms.send import Sender
 from bridge.rooms.speak import Speaker
 from bridge.rooms.think import Thinker
@@ -79,10 +80,13 @@ def assemble(
         check_lease=heart.check_lease,
     )
     tokens = Tokens()
+    seer = Seer(store=store, homeserver=homeserver, engine=engine, is_on=house.has_eyes)
     speaker = Speaker(
         store=store,
         homeserver=homeserver,
-        thinker=Thinker(store=store, engine=engine, tokens=tokens, house=house, clock=clock),
+        thinker=Thinker(
+            store=store, engine=engine, seer=seer, tokens=tokens, house=house, clock=clock
+        ),
         sender=sender,
         house=house,
         clock=clock,

@@ -22,7 +22,11 @@ class Endpoints:
         self.pool = EnginePool(
             self._endpoints(settings),
             clock,
-            models={"gate": settings.gate_model, "summary": settings.summary_model},
+            models={
+                "gate": settings.gate_model,
+                "summary": settings.summary_model,
+                "vision": settings.vision_model,
+            },
             patience_s=settings.queue_wait_s,
         )
 

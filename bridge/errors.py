@@ -13,6 +13,7 @@ BridgeError
 │   ├── RateLimited        try again after `retry_after_ms`
 │   ├── Refused            never succeeds as it is (403, 404, gone, too large)
 │   └── TokenRejected      the operator must fix the registration
+├── BadPicture             somebody's picture cannot be used
 └── EngineError
     ├── EngineUnreachable
     ├── ModelMissing
@@ -108,6 +109,12 @@ class Refused(HomeserverError):
 
 class TokenRejected(HomeserverError):
     blame = "operator"
+
+
+class BadPicture(BridgeError):
+    """Somebody's picture that cannot be read, or is too large."""
+
+    blame = "user"
 
 
 class EngineError(BridgeError):

@@ -73,6 +73,7 @@ def build_house(settings: Settings, cast: Cast) -> House:
         max_level=settings.rooms.max_level,
         ai_share=settings.rooms.ai_share,
         budgets=settings.all_budgets(),
+        has_eyes=bool(settings.engine.vision_model),
         summaries=settings.rooms.summaries,
         time_zone=settings.rooms.time_zone,
         time_zones=tuple(sorted(available_timezones())),

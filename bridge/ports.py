@@ -79,6 +79,10 @@ class Homeserver(Protocol):
         """What somebody says of themselves. It may take another server long to answer."""
         ...
 
+    async def picture(self, puppet: Puppet, mxc: str) -> bytes:
+        """A picture as a small JPEG. Raises BadPicture too."""
+        ...
+
     async def look_back(
         self, puppet: Puppet, room_id: RoomId, *, limit: int, now: int,
         is_ours: Callable[[str], bool],
@@ -284,6 +288,10 @@ class History(Protocol):
         ...
 
     async def get(self, event_id: EventId) -> Said | None: ...
+
+    async def describe(self, lease: Lease, event_id: EventId, text: str) -> None:
+        """A picture was described: its text from now on. What was forgotten stays so."""
+        ...
 
     async def forget(self, lease: Lease, event_id: EventId) -> int:
         """Remove the text of an event from every table; returns how many rows changed."""

@@ -151,6 +151,7 @@ class EngineSettings(Section):
     queue_wait_s: float = Field(default=120, ge=1)
     gate_model: str = ""
     summary_model: str = ""
+    vision_model: str = ""
     endpoints: tuple[EndpointSettings, ...] = ()
 
     @model_validator(mode="after")

@@ -43,7 +43,7 @@ class Message(_Envelope):
     `text` is the plain body without reply fallback. `pills` are users linked in the HTML outside of
     quotes and code, in order of appearance. `reply_to` is a real reply only: a thread's
     fallback is dropped. An AI's message may say how many AI messages in a row led to it (`hops`),
-    and how many may follow (`bounces_left`).
+    and how many may follow (`bounces_left`). `picture` is the mxc address of an image.
     """
 
     kind: Literal["message"] = "message"
@@ -54,6 +54,7 @@ class Message(_Envelope):
     reply_to: EventId | None = None
     thread_root: EventId | None = None
     is_ai_marked: bool = False
+    picture: str = ""
     hops: int = 0
     bounces_left: int | None = None
     txn_id: TxnId | None = None

@@ -35,6 +35,8 @@ class Said:
     reason: str = ""
     asked: tuple[PuppetId, ...] = ()
     hops: int = 0
+    picture: str = ""
+    """The mxc address of an image that nobody has described yet."""
     stored_at: int = 0
     """By our own clock (`sent_at` is the sender's claim); 0 until it is stored."""
 

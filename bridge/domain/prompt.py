@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from bridge.domain.ids import PuppetId
 
-Purpose = Literal["reply", "gate", "summary"]
+Purpose = Literal["reply", "gate", "summary", "vision"]
 """What a model is asked for. Each may have a model of its own."""
 Urgency = Literal["mention", "reply", "gate", "unasked", "background"]
 """Who is served first, where many wait."""
@@ -38,6 +38,8 @@ class Prompt:
     user: str
     system_shared_first: str = ""
     """The same as `system`, in the order for servers that share prefixes among rooms."""
+    pictures: tuple[bytes, ...] = ()
+    """JPEGs that go with `user`."""
     model: str = ""
     max_tokens: int = 400
     temperature: float = 0.8

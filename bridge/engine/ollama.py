@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from base64 import b64encode
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -112,11 +113,13 @@ class OllamaEngine:
         }
         if prompt.stop:
             options["stop"] = list(prompt.stop)
-        messages = [
+        messages: list[dict[str, object]] = [
             {"role": role, "content": text}
             for role, text in (("system", prompt.system), ("user", prompt.user))
             if text
         ]
+        if prompt.pictures:
+            messages[-1]["images"] = [b64encode(each).decode() for each in prompt.pictures]
         body: dict[str, object] = {
             "model": name,
             "messages": messages,

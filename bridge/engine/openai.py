@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64encode
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -115,11 +116,15 @@ class OpenAIEngine:
 
     def to_wire(self, prompt: Prompt, *, model: str = "") -> dict[str, object]:
         """The body of `POST /chat/completions`."""
-        messages = [
+        messages: list[dict[str, object]] = [
             {"role": role, "content": text}
             for role, text in (("system", self._system(prompt)), ("user", prompt.user))
             if text
         ]
+        if prompt.pictures:
+            urls = (f"data:image/jpeg;base64,{b64encode(p).decode()}" for p in prompt.pictures)
+            shown = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+            messages[-1]["content"] = [{"type": "text", "text": prompt.user}, *shown]
         body: dict[str, object] = {
             "model": prompt.model or model or self._model or self._chosen,
             "messages": messages,

@@ -45,6 +45,8 @@ class ScriptedEngine:
         self._spoken: Counter[PuppetId] = Counter()
         self.summary = ""
         """What it sums everything up to."""
+        self.sight = ""
+        """What it sees in every picture."""
         self.state: EngineState = "up"
         self.prompts: list[Prompt] = []
 
@@ -62,7 +64,13 @@ class ScriptedEngine:
             raise EngineUnreachable("The scripted engine is down.")
         if self.state == "slow":
             await self._clock.sleep(SLOW_S)
-        text = self.summary if prompt.purpose == "summary" else self._next_line(prompt)
+        match prompt.purpose:
+            case "summary":
+                text = self.summary
+            case "vision":
+                text = self.sight
+            case _:
+                text = self._next_line(prompt)
         middle = len(text) // 2
         for part in (text[:middle], text[middle:]):
             if part:

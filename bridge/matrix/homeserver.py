@@ -25,6 +25,7 @@ from bridge.domain.events import Delivery, Membership, StateChange
 from bridge.domain.ids import EventId, RoomId, TxnId, UserId
 from bridge.domain.persona import Puppet
 from bridge.errors import (
+    BadPicture,
     HomeserverError,
     RateLimited,
     Refused,
@@ -32,8 +33,9 @@ from bridge.errors import (
     TokenRejected,
     Unreachable,
 )
+from bridge.matrix.pictures import MAX_BYTES, prepared
 from bridge.matrix.timeline import since_joined
-from bridge.matrix.wire import parse_event, parse_transaction, render
+from bridge.matrix.wire import MXC, parse_event, parse_transaction, render
 
 SEND_TIMEOUT_S: Final = 4.5
 """Under half of a worker's lease, so that no send outlives it."""
@@ -41,6 +43,9 @@ JOIN_TIMEOUT_S: Final = 60.0
 """Joining through another server takes long."""
 LOOK_BACK_TIMEOUT_S: Final = 10.0
 """It may have to ask other servers first."""
+PICTURE_TIMEOUT_S: Final = 20.0
+_PIECE_BYTES: Final = 64 * 1024
+_REFUSAL_BYTES: Final = 64 * 1024
 PROFILE_TIMEOUT_S: Final = 2.0
 """Somebody waits for an answer meanwhile."""
 STATE_TIMEOUT_S: Final = 30.0
@@ -154,6 +159,24 @@ class MatrixHomeserver:
         """What somebody says of themselves. It may take another server long to answer."""
         path = f"{_V3}/profile/{quote(user_id, safe='')}"
         return await self.call(puppet, Method.GET, path, timeout_s=PROFILE_TIMEOUT_S)
+
+    async def picture(self, puppet: Puppet, mxc: str) -> bytes:
+        """A picture of the room as a small JPEG. Raises BadPicture too."""
+        found = MXC.fullmatch(mxc)
+        if found is None:
+            raise BadPicture("The picture has no address.")
+        server, media = (quote(part, safe="") for part in found.groups())
+        path = f"/_matrix/client/v1/media/download/{server}/{media}"
+        async with self._request("GET", path, puppet) as response:
+            if response.status != 200:
+                data = _parsed(await response.content.read(_REFUSAL_BYTES))
+                raise _refusal(response.status, data, response.headers.get("Retry-After"))
+            data = bytearray()
+            async for piece in response.content.iter_chunked(_PIECE_BYTES):
+                data += piece
+                if len(data) > MAX_BYTES:
+                    break
+        return await asyncio.to_thread(prepared, bytes(data))
 
     async def look_back(
         self, puppet: Puppet, room_id: RoomId, *, limit: int, now: int,
@@ -276,11 +299,18 @@ class MatrixHomeserver:
         return self._apis[key]
 
     @asynccontextmanager
-    async def _request(self, method: str, path: str) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _request(
+        self, method: str, path: str, puppet: Puppet | None = None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Without a puppet as nobody. What comes through here may be no JSON."""
+        headers = {"Authorization": f"Bearer {self._as_token}"} if puppet else None
+        query = {"user_id": str(puppet.user_id)} if puppet else None
         with self._translated():
             async with (
-                asyncio.timeout(SEND_TIMEOUT_S),
-                self._open_session().request(method, self._url + path) as response,
+                asyncio.timeout(PICTURE_TIMEOUT_S if puppet else SEND_TIMEOUT_S),
+                self._open_session().request(
+                    method, self._url + path, headers=headers, params=query, allow_redirects=False
+                ) as response,
             ):
                 yield response
 

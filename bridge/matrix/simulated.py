@@ -59,6 +59,8 @@ class SimulatedHomeserver:
         self._numbers = itertools.count(1)
         self._sent: dict[tuple[str, str], EventId] = {}
         self._faults: list[Fault] = []
+        self.pictures: dict[str, bytes] = {}
+        """By address, as small JPEGs."""
         self.profiles: dict[str, Mapping[str, object]] = {}
         self.is_down = False
         """Nobody can look back."""
@@ -133,6 +135,11 @@ class SimulatedHomeserver:
 
     async def profile(self, puppet: Puppet, user_id: UserId) -> Mapping[str, object]:
         return self.profiles.get(user_id, {})
+
+    async def picture(self, puppet: Puppet, mxc: str) -> bytes:
+        if mxc not in self.pictures:
+            raise Refused("simulated: no such media", status=404, errcode="M_NOT_FOUND")
+        return self.pictures[mxc]
 
     async def look_back(
         self, puppet: Puppet, room_id: RoomId, *, limit: int, now: int,
@@ -236,6 +243,10 @@ class SimulatedHomeserver:
     ) -> EventId:
         content = {"redacts": target}
         return await self._append(room_id, sender, "m.room.redaction", content, sent_at=sent_at)
+
+    async def post(self, room_id: RoomId, sender: UserId, content: Event) -> EventId:
+        """A person's message with any content."""
+        return await self._append(room_id, sender, "m.room.message", content)
 
     async def react(
         self, room_id: RoomId, sender: UserId, target: EventId, key: str, *,

@@ -48,6 +48,8 @@ _BOUNCES: Final = "m.bounce_limit"
 _MAX_KEY_CHARS: Final = 100
 _UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
+MXC: Final = re.compile(r"mxc://([A-Za-z0-9.:\[\]-]{1,255})/([A-Za-z0-9_-]{1,255})")
+
 _KINDS: Final[dict[str, MessageKind]] = {
     "m.text": "text",
     "m.notice": "notice",
@@ -214,10 +216,17 @@ def _message(event: Json, content: Json, envelope: Any) -> Message | Edit | None
         reply_to=reply_to,
         thread_root=thread_root,
         is_ai_marked=isinstance(content.get(AI_KEY), dict),
+        picture=_picture(content),
         hops=_count(_maybe_object(content.get(AI_KEY)).get("hops")) or 0,
         bounces_left=_count(content.get(_BOUNCES)),
         txn_id=txn_id,
     )
+
+
+def _picture(content: Json) -> str:
+    """The address of an image that is not encrypted, "" where there is none."""
+    url = _text(content.get("url"))
+    return url if content.get("msgtype") == "m.image" and MXC.fullmatch(url) else ""
 
 
 def _relations(relation: Json) -> tuple[EventId | None, EventId | None]:

@@ -33,6 +33,8 @@ class House:
     max_level: Talkativeness = "chatty"
     ai_share: float = 0.3
     budgets: Budgets = Budgets()
+    has_eyes: bool = False
+    """Is there a model that describes pictures?"""
     summaries: bool = False
     """Is what falls out of a room's window summed up?"""
     time_zone: str = "UTC"

@@ -102,7 +102,7 @@ class Speaker:
             return room
         typing = asyncio.create_task(self._attend(puppet, room, cause.event_id), name="typing")
         try:
-            shown, room = await self._thinker.read(room, cause)
+            shown, room = await self._thinker.read(lease, room, puppet, cause)
             speech = _Speech(
                 lease=lease, turn=turn, puppet=puppet, room=room, answer=answer, cause=cause,
                 watch=watch, said=tuple(line for line in shown.said if line.is_context),

@@ -13,6 +13,7 @@ from bridge.clock import Clock
 from bridge.domain.decision import Answer
 from bridge.domain.events import Message
 from bridge.domain.history import Said
+from bridge.domain.lease import Lease
 from bridge.domain.persona import Puppet
 from bridge.domain.prompt import Finished, Prompt, Queued, TextDelta
 from bridge.domain.room import Room
@@ -21,6 +22,7 @@ from bridge.policy.context import build_prompt, next_window
 from bridge.policy.urgency import urgency_of
 from bridge.policy.view import House
 from bridge.ports import Engine, Store
+from bridge.rooms.see import Seer
 from bridge.rooms.send import Watch
 from bridge.rooms.tokens import Tokens
 
@@ -62,9 +64,17 @@ class Thinker:
     """Lets the model write what a puppet says."""
 
     def __init__(
-        self, *, store: Store, engine: Engine, tokens: Tokens, house: House, clock: Clock
+        self,
+        *,
+        store: Store,
+        engine: Engine,
+        seer: Seer,
+        tokens: Tokens,
+        house: House,
+        clock: Clock,
     ) -> None:
         self._store = store
+        self._seer = seer
         self._engine = engine
         self._tokens = tokens
         self._house = house
@@ -76,7 +86,9 @@ class Thinker:
         """What answers, in words."""
         return self._engine.label
 
-    async def read(self, room: Room, cause: Message) -> tuple[Shown, Room]:
+    async def read(
+        self, lease: Lease, room: Room, puppet: Puppet, cause: Message
+    ) -> tuple[Shown, Room]:
         """What the room said, as far as the model is shown it, and the room with its window."""
         window = self._house.limits.window_messages
         history = self._store.history
@@ -93,7 +105,9 @@ class Thinker:
             return Shown(said=(), cause=replace(stored_cause, text=cause.text)), room
         summary = await self._store.summaries.get(room.room_id) if self._house.summaries else None
         before = summary.text if summary else ""
-        return Shown(said=tuple(said), cause=stored_cause, summary=before), room
+        seen = await self._seer.look(lease, puppet, said)
+        stored_cause = next((s for s in seen if s.event_id == cause.event_id), stored_cause)
+        return Shown(said=seen, cause=stored_cause, summary=before), room
 
     async def think(
         self,

@@ -239,6 +239,7 @@ async def upgrade_v3(connection: Connection, _: Database) -> None:
 _CHANGES_V4: Final = """
 ALTER TABLE turn ADD COLUMN asker TEXT NOT NULL DEFAULT '';
 ALTER TABLE turn ADD COLUMN server TEXT NOT NULL DEFAULT '';
+ALTER TABLE message ADD COLUMN picture TEXT NOT NULL DEFAULT '';
 CREATE INDEX turn_by_asker ON turn (asker, started_at);
 CREATE INDEX turn_by_server ON turn (server, started_at);
 CREATE TABLE summary (
@@ -251,9 +252,12 @@ CREATE TABLE summary (
 
 
 async def upgrade_v4(connection: Connection, _: Database) -> None:
-    """Budgets and summaries. `turn.asker`: who asked for the reply, or the fingerprint of who
-    wanted to be forgotten since; `turn.server`: that person's. `summary`: of each room's older
-    messages."""
+    """Budgets, summaries and pictures.
+
+    `turn.asker`: who asked for the reply, or the fingerprint of who wanted to be forgotten since;
+    `turn.server`: that person's. `summary`: of each room's older messages. `message.picture`: the
+    address of a picture that nobody has described yet.
+    """
     for statement in _CHANGES_V4.split(";"):
         await connection.execute(statement)
 

@@ -465,3 +465,8 @@ class PacketServer:
             await asyncio.sleep(0)
         writer.close()
         await writer.wait_closed()
+
+
+def test_pictures_go_with_the_users_message() -> None:
+    body: Any = make("http://nowhere").to_wire(replace(PROMPT, pictures=(b"jpeg",)))
+    assert body["messages"][-1] == {"role": "user", "content": PROMPT.user, "images": ["anBlZw=="]}

@@ -327,3 +327,11 @@ def test_no_event_crashes_the_reader(value: object) -> None:
 def test_what_is_no_json_is_no_chat_server() -> None:
     with pytest.raises(EngineBroken):
         from_wire("<html>")
+
+
+def test_pictures_go_with_the_users_message() -> None:
+    engine = make("http://nowhere")
+    body: Any = engine.to_wire(replace(PROMPT, pictures=(b"jpeg",)))
+    text, shown = body["messages"][-1]["content"]
+    assert text == {"type": "text", "text": PROMPT.user}
+    assert shown["image_url"]["url"] == "data:image/jpeg;base64,anBlZw=="

@@ -156,6 +156,14 @@ class Person:
 
     # -- speaking
 
+    async def upload(self, data: bytes, mimetype: str) -> str:
+        """Put a file on the homeserver; returns its mxc address."""
+        url = f"{self.homeserver.url}/_matrix/media/v3/upload"
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": mimetype}
+        async with self._session.post(url, data=data, headers=headers) as response:
+            assert response.status == 200, await response.text()
+            return (await response.json())["content_uri"]
+
     async def send(
         self,
         room_id: str,

@@ -32,6 +32,7 @@ class Answer:
     status: int = 200
     content: object = None
     text: str | None = None
+    data: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     delay_s: float = 0
 
@@ -95,5 +96,7 @@ class Answers:
         else:
             answer = refusal(404, "M_UNRECOGNIZED")
         await asyncio.sleep(answer.delay_s)
+        if answer.data is not None:
+            return web.Response(status=answer.status, body=answer.data)
         text = json.dumps(answer.content) if answer.text is None else answer.text
         return web.Response(status=answer.status, text=text, headers=answer.headers)

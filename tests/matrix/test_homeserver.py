@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from bridge.domain.effect import React, Redact, SendText
 from bridge.domain.events import Membership, StateChange
 from bridge.domain.ids import EventId, RoomId, TxnId
 from bridge.domain.vendor import TXN_KEY
-from bridge.errors import HomeserverError, RateLimited, Refused, TokenRejected, Unreachable
+from bridge.errors import (
+    BadPicture,
+    HomeserverError,
+    RateLimited,
+    Refused,
+    TokenRejected,
+    Unreachable,
+)
 from bridge.matrix import homeserver as module
+from bridge.matrix import pictures
 from bridge.matrix.homeserver import MatrixHomeserver
 from tests.matrix.answers import Answer, Answers, refusal
 from tests.matrix.making import ALICE, LUNA, NOW, ROOM, event, is_ours, message, puppet, state
@@ -414,3 +424,46 @@ async def test_every_call_of_a_puppet_carries_its_device_and_fails_as_ours(
     error = await _refused(call(homeserver))
     assert isinstance(error, Refused)
     assert server.asked[0].query["device_id"] == "AI_LUNA"
+
+
+# Pictures.
+
+
+async def test_a_picture_is_fetched_as_the_puppet_and_made_small(
+    server: Answers, homeserver: MatrixHomeserver
+) -> None:
+    out = io.BytesIO()
+    Image.new("RGB", (2000, 10)).save(out, "PNG")
+
+    server.on("GET", r"/client/v1/media/download/far\.example/abc", Answer(data=out.getvalue()))
+    picture = await homeserver.picture(puppet(), "mxc://far.example/abc")
+    assert Image.open(io.BytesIO(picture)).size[0] == 1024
+    (asked,) = server.asked
+    assert asked.query["user_id"] == LUNA
+    assert asked.headers["Authorization"] == "Bearer secret"
+
+
+@pytest.mark.parametrize("mxc", ["", "mxc://a", "https://a/b", "mxc://a/../b", "mxc://a/b?c=d"])
+async def test_what_is_no_address_of_a_picture_is_never_fetched(
+    server: Answers, homeserver: MatrixHomeserver, mxc: str
+) -> None:
+    with pytest.raises(BadPicture):
+        await homeserver.picture(puppet(), mxc)
+    assert server.asked == []
+
+
+async def test_a_picture_that_is_not_there_is_refused(
+    server: Answers, homeserver: MatrixHomeserver
+) -> None:
+    server.on("GET", ".*", refusal(404, "M_NOT_FOUND"))
+    assert isinstance(await _refused(homeserver.picture(puppet(), "mxc://a.b/c")), Refused)
+
+
+async def test_no_more_of_a_picture_is_read_than_is_allowed(
+    server: Answers, homeserver: MatrixHomeserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pictures, "MAX_BYTES", 1000)
+    monkeypatch.setattr(module, "MAX_BYTES", 1000)
+    server.on("GET", ".*", Answer(data=b"\0" * 5_000_000))
+    with pytest.raises(BadPicture):
+        await homeserver.picture(puppet(), "mxc://a.b/c")

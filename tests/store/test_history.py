@@ -197,3 +197,16 @@ async def test_old_events_that_nobody_handled_lose_their_words_and_are_handled_a
     waiting = await store.mailbox.take(held)
     assert [arrival.event.event_id for arrival in waiting] == ["$old", "$edit"]
     assert await store.history.prune(3) == 0
+
+
+async def test_a_picture_is_described_unless_it_was_forgotten(store: Store) -> None:
+    held = await lease(store)
+    for event_id in ("$kept", "$gone"):
+        await store.history.add(held, said(event_id, "[an image: a]", picture="mxc://a/b"))
+    await store.history.forget(held, EventId("$gone"))
+    for event_id in ("$kept", "$gone"):
+        await store.history.describe(held, EventId(event_id), "[an image: a; it shows: a cat]")
+    kept, gone = [await store.history.get(EventId(e)) for e in ("$kept", "$gone")]
+    assert kept is not None
+    assert (kept.text, kept.picture) == ("[an image: a; it shows: a cat]", "")
+    assert gone is None or (gone.text, gone.picture) == ("", "")
