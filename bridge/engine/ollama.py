@@ -11,21 +11,19 @@ import re
 from base64 import b64encode
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import cast
 
 import aiohttp
 
 from bridge import log, metrics
-from bridge.domain.prompt import Delta, Finished, Prompt, TextDelta
+from bridge.domain.prompt import Delta, Prompt
 from bridge.engine.address import ollama_host
 from bridge.engine.choosing import chances_of, chosen_of, with_logprobs, with_schema
+from bridge.engine.chunks import Chunk, Reader
 from bridge.engine.http import CONNECT_TIMEOUT_S, Server, error_text, withhold
 from bridge.engine.loads import Loads, duration_s
 from bridge.engine.models import chat_models, choose_model
 from bridge.engine.ndjson import Lines
-from bridge.engine.surrogates import Surrogates
-from bridge.engine.thoughts import ThoughtFilter
 from bridge.errors import (
     ContextTooLong,
     EngineBroken,
@@ -42,19 +40,6 @@ _OVERFLOW = re.compile(
     re.IGNORECASE,
 )
 _NO_THINKING = re.compile(r"does not support thinking|think value", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chunk:
-    """One line of the stream. `done_reason` is None until the last line."""
-
-    text: str = ""
-    error: str = ""
-    done_reason: str | None = None
-    model: str = ""
-    prompt_tokens: int = 0
-    reply_tokens: int = 0
-    load_ms: int = 0
 
 
 class _ThinkingRefused(Exception):
@@ -92,7 +77,7 @@ class OllamaEngine:
         self._api_key = api_key
         self._loads = Loads(keep_alive_s=duration_s(keep_alive))
         self._refuses_think: set[str] = set()
-        self._starts_in_thought: set[str] = set()
+        self._reader = Reader("Ollama")
         self._tells_no_logprobs: set[str] = set()
         self._log = log.get("engine.ollama")
 
@@ -191,38 +176,19 @@ class OllamaEngine:
         try:
             if response.status != 200:
                 raise await self._refusal(response, prompt, model, can_retry="think" in body)
-            pieces = self._pieces(response, prompt, model, first_deadline_s)
-            async with aclosing(pieces):
-                async for delta in pieces:
+            replies = self._reader.replies(
+                self._chunks(response, first_deadline_s),
+                model,
+                lambda text, has_spoken: _stream_problem(
+                    text, prompt, model, has_spoken=has_spoken
+                ),
+                on_end=lambda end: self._note_load(end, model),
+            )
+            async with aclosing(replies):
+                async for delta in replies:
                     yield delta
         finally:
             response.close()
-
-    async def _pieces(
-        self, response: aiohttp.ClientResponse, prompt: Prompt, model: str, first_deadline_s: float
-    ) -> AsyncGenerator[Delta, None]:
-        thoughts = ThoughtFilter(starts_inside=model in self._starts_in_thought)
-        surrogates = Surrogates()
-        has_spoken = False
-        async for chunk in self._chunks(response, first_deadline_s):
-            if chunk.error:
-                raise _stream_problem(chunk.error, prompt, model, has_spoken=has_spoken)
-            text = thoughts.feed(surrogates.feed(chunk.text))
-            if chunk.done_reason is not None:
-                text += thoughts.feed(surrogates.finish()) + thoughts.finish()
-            if thoughts.is_orphan:
-                self._starts_in_thought.add(model)
-                raise EngineBroken(
-                    f"Model {model!r} writes its reasoning into its reply; this reply is dropped,"
-                    " the next ones start after the reasoning."
-                )
-            if text:
-                has_spoken = True
-                yield TextDelta(text=text)
-            if chunk.done_reason is not None:
-                yield self._finished(chunk, model)
-                return
-        raise EngineBroken("Ollama ended the stream without finishing the reply.")
 
     async def _chunks(
         self, response: aiohttp.ClientResponse, first_deadline_s: float
@@ -231,21 +197,18 @@ class OllamaEngine:
         async with aclosing(self._server.pieces(response, first_deadline_s)) as pieces:
             async for data in pieces:
                 for line in lines.feed(data):
-                    yield from_wire(line)
+                    chunk = from_wire(line)
+                    yield chunk
+                    if chunk.end is not None:
+                        return
         for line in lines.rest():
             yield from_wire(line)
 
-    def _finished(self, chunk: Chunk, model: str) -> Finished:
+    def _note_load(self, end: Chunk, model: str) -> None:
         now_s = asyncio.get_running_loop().time()
-        if cause := self._loads.note(model, chunk.load_ms, now_s):
+        if cause := self._loads.note(model, end.load_ms, now_s):
             metrics.MODEL_LOADS.labels(cause=cause).inc()
-            self._log.info("model_loaded", model=model, load_ms=chunk.load_ms, cause=cause)
-        return Finished(
-            reason="length" if chunk.done_reason == "length" else "stop",
-            model=chunk.model or model,
-            prompt_tokens=chunk.prompt_tokens,
-            reply_tokens=chunk.reply_tokens,
-        )
+            self._log.info("model_loaded", model=model, load_ms=end.load_ms, cause=cause)
 
     async def _refusal(
         self, response: aiohttp.ClientResponse, prompt: Prompt, model: str, *, can_retry: bool
@@ -263,7 +226,7 @@ def from_wire(line: dict[str, object]) -> Chunk:
     return Chunk(
         text=content if isinstance(content, str) else "",
         error=error_text(line["error"]) if line.get("error") else "",
-        done_reason=_string(line.get("done_reason")) if line.get("done") is True else None,
+        end=_string(line.get("done_reason")) if line.get("done") is True else None,
         model=_string(line.get("model")),
         prompt_tokens=_count(line.get("prompt_eval_count")),
         reply_tokens=_count(line.get("eval_count")),

@@ -11,16 +11,14 @@ import re
 from base64 import b64encode
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Final, cast
 
 from bridge import log
-from bridge.domain.prompt import Delta, Finished, Prompt, TextDelta
+from bridge.domain.prompt import Delta, Prompt
 from bridge.engine.choosing import TOP, chances_of, letter_in
+from bridge.engine.chunks import Chunk, Reader
 from bridge.engine.http import CONNECT_TIMEOUT_S, Server, error_text, withhold
 from bridge.engine.sse import Events
-from bridge.engine.surrogates import Surrogates
-from bridge.engine.thoughts import ThoughtFilter
 from bridge.errors import (
     ContextTooLong,
     EngineBroken,
@@ -48,18 +46,6 @@ _EXTRAS: Final[Mapping[str, Mapping[str, object]]] = {
     # vLLM, SGLang and llama.cpp hand it to the chat template: most thinking models know the word.
     "chat_template_kwargs": {"chat_template_kwargs": {"enable_thinking": False}},
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chunk:
-    """One event of the stream. `reason` is None until the reply has ended."""
-
-    text: str = ""
-    error: str = ""
-    reason: str | None = None
-    model: str = ""
-    prompt_tokens: int = 0
-    reply_tokens: int = 0
 
 
 class _ExtraRefused(Exception):
@@ -92,7 +78,7 @@ class OpenAIEngine:
         self._shares: bool | None = None
         """Does the server share what it has read among rooms? None: not looked yet."""
         self._refused: set[str] = set()
-        self._starts_in_thought: set[str] = set()
+        self._reader = Reader(_NAME)
         self._log = log.get("engine.openai")
 
     @property
@@ -234,46 +220,18 @@ class OpenAIEngine:
                     self._refused.add(known)
                     raise _ExtraRefused
                 raise _refusal_error(response.status, withhold(problem, prompt), model)
-            raw = self._server.pieces(response, first_deadline_s)
-            async with aclosing(self._deltas(raw, prompt, model)) as deltas:
-                async for delta in deltas:
+            replies = self._reader.replies(
+                _chunks(self._server.pieces(response, first_deadline_s)),
+                model,
+                lambda text, has_spoken: _stream_problem(
+                    text, prompt, model, has_spoken=has_spoken
+                ),
+            )
+            async with aclosing(replies):
+                async for delta in replies:
                     yield delta
         finally:
             response.close()
-
-    async def _deltas(
-        self, raw: AsyncGenerator[bytes, None], prompt: Prompt, model: str
-    ) -> AsyncGenerator[Delta, None]:
-        thoughts = ThoughtFilter(starts_inside=model in self._starts_in_thought)
-        surrogates = Surrogates()
-        end, has_spoken = Chunk(), False
-        async with aclosing(_chunks(raw)) as chunks:
-            async for chunk in chunks:
-                if chunk.error:
-                    raise _stream_problem(chunk.error, prompt, model, has_spoken=has_spoken)
-                end = _together(end, chunk)
-                text = thoughts.feed(surrogates.feed(chunk.text))
-                if thoughts.is_orphan:
-                    break
-                if text:
-                    has_spoken = True
-                    yield TextDelta(text=text)
-        if thoughts.is_orphan:
-            self._starts_in_thought.add(model)
-            raise EngineBroken(
-                f"Model {model!r} writes its reasoning into its reply; this reply is dropped,"
-                " the next ones start after the reasoning."
-            )
-        if end.reason is None:
-            raise EngineBroken(f"{_NAME} ended the stream without finishing the reply.")
-        if text := thoughts.feed(surrogates.finish()) + thoughts.finish():
-            yield TextDelta(text=text)
-        yield Finished(
-            reason="length" if end.reason == "length" else "stop",
-            model=end.model or model,
-            prompt_tokens=end.prompt_tokens,
-            reply_tokens=end.reply_tokens,
-        )
 
     def _known_extra(self, problem: str, body: Mapping[str, object]) -> str:
         """The extra that the server complains about, "" where it is something else."""
@@ -317,7 +275,7 @@ def from_wire(data: str) -> Chunk | None:
     model = event.get("model")
     return Chunk(
         text=content if isinstance(content, str) else "",
-        reason=reason if isinstance(reason, str) and reason else None,
+        end=reason if isinstance(reason, str) and reason else None,
         model=model if isinstance(model, str) else "",
         prompt_tokens=_count(usage.get("prompt_tokens")),
         reply_tokens=_count(usage.get("completion_tokens")),
@@ -334,16 +292,6 @@ async def _chunks(raw: AsyncGenerator[bytes, None]) -> AsyncGenerator[Chunk, Non
     for data in events.rest():
         if chunk := from_wire(data):
             yield chunk
-
-
-def _together(end: Chunk, chunk: Chunk) -> Chunk:
-    """What is known of the end. The reason and the counts come in different events."""
-    return Chunk(
-        reason=chunk.reason or end.reason,
-        model=chunk.model or end.model,
-        prompt_tokens=chunk.prompt_tokens or end.prompt_tokens,
-        reply_tokens=chunk.reply_tokens or end.reply_tokens,
-    )
 
 
 def _schema(letters: Sequence[str]) -> dict[str, object]:

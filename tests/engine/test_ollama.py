@@ -238,7 +238,7 @@ async def test_halves_of_a_character_are_joined_and_lone_ones_replaced(
 )
 def test_a_line_with_strange_fields_is_an_empty_piece(line: dict[str, object]) -> None:
     chunk = from_wire(line)
-    assert (chunk.text, chunk.error, chunk.done_reason) == ("", "", None)
+    assert (chunk.text, chunk.error, chunk.end) == ("", "", None)
 
 
 # -- what goes wrong
