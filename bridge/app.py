@@ -23,7 +23,7 @@ from bridge.matrix.homeserver import MatrixHomeserver
 from bridge.matrix.ingest import Ingest
 from bridge.matrix.puppetry import Puppetry
 from bridge.policy.view import House
-from bridge.ports import Engine, Homeserver
+from bridge.ports import Engine, Homeserver, Transcriber
 from bridge.ports import Store as StorePort
 from bridge.registration import Registration, load_registration
 from bridge.rooms.actor import Actor
@@ -31,11 +31,11 @@ from bridge.rooms.dispatcher import Dispatcher
 from bridge.rooms.gate import Gate
 from bridge.rooms.heart import Heart
 from bridge.rooms.lookback import Lookback
+from bridge.rooms.media import Senses
 from bridge.rooms.perform import Performer
 from bridge.rooms.profiles import Profiles
 from bridge.rooms.quiet import Quiet
 from bridge.rooms.recall import Recall
-from bridge.rooms.see import Seer
 from bridge.rooms.send import Sender
 from bridge.rooms.speak import Speaker
 from bridge.rooms.think import Thinker
@@ -69,6 +69,7 @@ def assemble(
     engine: Engine,
     house: House,
     clock: Clock,
+    transcriber: Transcriber | None = None,
 ) -> Dispatcher:
     """The whole pipeline behind a mailbox, on the adapters given."""
     heart = Heart(workers=store.workers, clock=clock)
@@ -80,12 +81,18 @@ def assemble(
         check_lease=heart.check_lease,
     )
     tokens = Tokens()
-    seer = Seer(store=store, homeserver=homeserver, engine=engine, is_on=house.has_eyes)
+    senses = Senses(
+        store=store,
+        homeserver=homeserver,
+        engine=engine,
+        transcriber=transcriber,
+        has_eyes=house.has_eyes,
+    )
     speaker = Speaker(
         store=store,
         homeserver=homeserver,
         thinker=Thinker(
-            store=store, engine=engine, seer=seer, tokens=tokens, house=house, clock=clock
+            store=store, engine=engine, senses=senses, tokens=tokens, house=house, clock=clock
         ),
         sender=sender,
         house=house,
@@ -157,6 +164,7 @@ class App:
             store=store,
             homeserver=homeserver,
             engine=endpoints.pool,
+            transcriber=endpoints.transcriber,
             house=build_house(settings, self.cast),
             clock=clock,
         )
@@ -325,7 +333,7 @@ async def running(
         store = await open_store(settings.database.url, clock)
         stack.push_async_callback(store.close)
         endpoints = Endpoints(settings.engine, clock)
-        stack.push_async_callback(endpoints.pool.close)
+        stack.push_async_callback(endpoints.close)
         homeserver = MatrixHomeserver(url=settings.homeserver.url, as_token=registration.as_token)
         stack.push_async_callback(homeserver.close)
         app = App(

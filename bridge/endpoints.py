@@ -10,6 +10,7 @@ from bridge.engine.demo import DemoEngine
 from bridge.engine.ollama import OllamaEngine
 from bridge.engine.openai import OpenAIEngine
 from bridge.engine.pool import Endpoint, EnginePool
+from bridge.engine.transcribe import TranscriptionServer
 from bridge.settings import EndpointSettings, EngineSettings
 
 
@@ -19,6 +20,12 @@ class Endpoints:
     def __init__(self, settings: EngineSettings, clock: Clock) -> None:
         self._clock = clock
         self._made: dict[tuple[EndpointSettings, EngineSettings], Endpoint] = {}
+        ears = settings.transcription
+        self.transcriber = (
+            TranscriptionServer(ears.url, model=ears.model, api_key=ears.api_key.get_secret_value())
+            if ears.url
+            else None
+        )
         self.pool = EnginePool(
             self._endpoints(settings),
             clock,
@@ -29,6 +36,11 @@ class Endpoints:
             },
             patience_s=settings.queue_wait_s,
         )
+
+    async def close(self) -> None:
+        await self.pool.close()
+        if self.transcriber is not None:
+            await self.transcriber.close()
 
     def change(self, settings: EngineSettings) -> None:
         """Use the servers of these settings from now on. Those that are the same stay as they are;

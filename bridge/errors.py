@@ -13,7 +13,7 @@ BridgeError
 │   ├── RateLimited        try again after `retry_after_ms`
 │   ├── Refused            never succeeds as it is (403, 404, gone, too large)
 │   └── TokenRejected      the operator must fix the registration
-├── BadPicture             somebody's picture cannot be used
+├── BadMedia             somebody's picture or voice message cannot be used
 └── EngineError
     ├── EngineUnreachable
     ├── ModelMissing
@@ -111,8 +111,8 @@ class TokenRejected(HomeserverError):
     blame = "operator"
 
 
-class BadPicture(BridgeError):
-    """Somebody's picture that cannot be read, or is too large."""
+class BadMedia(BridgeError):
+    """A picture or a voice message that cannot be read, or is too large."""
 
     blame = "user"
 

@@ -14,7 +14,9 @@ EVENTS_MISSED = Counter(
 TRANSACTIONS = Counter("bridge_transactions_total", "Homeserver transactions", ["outcome"])
 DECISIONS = Counter("bridge_decisions_total", "What policy chose", ["decision", "reason"])
 GATE_CALLS = Counter("bridge_gate_calls_total", "Times a model was asked who should speak")
-PICTURES = Counter("bridge_pictures_total", "Pictures looked at", ["outcome"])
+MEDIA = Counter(
+    "bridge_media_total", "Pictures looked at and voices listened to", ["kind", "outcome"]
+)
 SUMMARIES = Counter("bridge_summaries_total", "Summaries of rooms", ["outcome"])
 TURNS = Counter("bridge_turns_total", "Turns that ended", ["outcome"])
 TURN_SECONDS = Histogram("bridge_turn_seconds", "From a turn's start to its last effect")

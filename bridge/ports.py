@@ -45,6 +45,16 @@ class Engine(Protocol):
     async def close(self) -> None: ...
 
 
+class Transcriber(Protocol):
+    """Puts voices in words."""
+
+    async def transcribe(self, recording: bytes) -> str:
+        """What is said in it. Raises EngineError."""
+        ...
+
+    async def close(self) -> None: ...
+
+
 class Homeserver(Protocol):
     """What puppets do on their homeserver. Every call raises HomeserverError when it fails."""
 
@@ -80,7 +90,11 @@ class Homeserver(Protocol):
         ...
 
     async def picture(self, puppet: Puppet, mxc: str) -> bytes:
-        """A picture as a small JPEG. Raises BadPicture too."""
+        """A picture as a small JPEG. Raises BadMedia too."""
+        ...
+
+    async def recording(self, puppet: Puppet, mxc: str) -> bytes:
+        """A voice message, as it was sent. Raises BadMedia where it is too large."""
         ...
 
     async def look_back(
@@ -290,7 +304,7 @@ class History(Protocol):
     async def get(self, event_id: EventId) -> Said | None: ...
 
     async def describe(self, lease: Lease, event_id: EventId, text: str) -> None:
-        """A picture was described: its text from now on. What was forgotten stays so."""
+        """An image or a voice message was put in words. What was forgotten stays so."""
         ...
 
     async def forget(self, lease: Lease, event_id: EventId) -> int:

@@ -136,6 +136,12 @@ class EndpointSettings(Section):
     slots: int = Field(default=1, ge=1, le=1024)
 
 
+class TranscriptionSettings(Section):
+    url: str = ""
+    api_key: SecretStr = SecretStr("")
+    model: str = ""
+
+
 class EngineSettings(Section):
     kind: EngineKind = "ollama"
     url: str = "http://localhost:11434"
@@ -152,6 +158,7 @@ class EngineSettings(Section):
     gate_model: str = ""
     summary_model: str = ""
     vision_model: str = ""
+    transcription: TranscriptionSettings = TranscriptionSettings()
     endpoints: tuple[EndpointSettings, ...] = ()
 
     @model_validator(mode="after")

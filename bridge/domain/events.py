@@ -37,13 +37,21 @@ class _Envelope:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Media:
+    """Something on a homeserver that can be seen or heard, by its mxc address."""
+
+    kind: Literal["image", "audio"]
+    mxc: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Message(_Envelope):
     """A message in a room.
 
     `text` is the plain body without reply fallback. `pills` are users linked in the HTML outside of
     quotes and code, in order of appearance. `reply_to` is a real reply only: a thread's
     fallback is dropped. An AI's message may say how many AI messages in a row led to it (`hops`),
-    and how many may follow (`bounces_left`). `picture` is the mxc address of an image.
+    and how many may follow (`bounces_left`). `media` is where an image or a voice message is.
     """
 
     kind: Literal["message"] = "message"
@@ -54,7 +62,7 @@ class Message(_Envelope):
     reply_to: EventId | None = None
     thread_root: EventId | None = None
     is_ai_marked: bool = False
-    picture: str = ""
+    media: Media | None = None
     hops: int = 0
     bounces_left: int | None = None
     txn_id: TxnId | None = None

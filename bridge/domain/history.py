@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bridge.domain.events import Media
 from bridge.domain.ids import EventId, PuppetId, RoomId, UserId
 
 
@@ -35,8 +36,8 @@ class Said:
     reason: str = ""
     asked: tuple[PuppetId, ...] = ()
     hops: int = 0
-    picture: str = ""
-    """The mxc address of an image that nobody has described yet."""
+    media: Media | None = None
+    """An image or a voice message that nobody has put in words yet."""
     stored_at: int = 0
     """By our own clock (`sent_at` is the sender's claim); 0 until it is stored."""
 

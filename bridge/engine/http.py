@@ -60,6 +60,18 @@ class Server:
                     f"{self.url}{path}", json=body, allow_redirects=False
                 )
 
+    async def post_file(
+        self, path: str, field: str, name: str, data: bytes, fields: Mapping[str, str]
+    ) -> aiohttp.ClientResponse:
+        """The answer's head to a form with a file in it. Raises EngineError."""
+        form = aiohttp.FormData(fields)
+        form.add_field(field, data, filename=name)
+        with self.translated():
+            async with asyncio.timeout_at(self.deadline_s()):
+                return await self._client().post(
+                    f"{self.url}{path}", data=form, allow_redirects=False
+                )
+
     async def get(self, path: str) -> tuple[int, Mapping[str, object]]:
         """Status and JSON of a page. Raises EngineError."""
         with self.translated():

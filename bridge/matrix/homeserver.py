@@ -25,7 +25,7 @@ from bridge.domain.events import Delivery, Membership, StateChange
 from bridge.domain.ids import EventId, RoomId, TxnId, UserId
 from bridge.domain.persona import Puppet
 from bridge.errors import (
-    BadPicture,
+    BadMedia,
     HomeserverError,
     RateLimited,
     Refused,
@@ -161,10 +161,21 @@ class MatrixHomeserver:
         return await self.call(puppet, Method.GET, path, timeout_s=PROFILE_TIMEOUT_S)
 
     async def picture(self, puppet: Puppet, mxc: str) -> bytes:
-        """A picture of the room as a small JPEG. Raises BadPicture too."""
+        """A picture of the room as a small JPEG. Raises BadMedia too."""
+        return await asyncio.to_thread(prepared, await self._download(puppet, mxc))
+
+    async def recording(self, puppet: Puppet, mxc: str) -> bytes:
+        """A voice message, as it was sent. Raises BadMedia where it is too large."""
+        data = await self._download(puppet, mxc)
+        if len(data) > MAX_BYTES:
+            raise BadMedia(f"The voice message is larger than {MAX_BYTES // 1_000_000} MB.")
+        return data
+
+    async def _download(self, puppet: Puppet, mxc: str) -> bytes:
+        """A file, or a little more of it than is allowed. Raises BadMedia too."""
         found = MXC.fullmatch(mxc)
         if found is None:
-            raise BadPicture("The picture has no address.")
+            raise BadMedia("It has no address.")
         server, media = (quote(part, safe="") for part in found.groups())
         path = f"/_matrix/client/v1/media/download/{server}/{media}"
         async with self._request("GET", path, puppet) as response:
@@ -176,7 +187,7 @@ class MatrixHomeserver:
                 data += piece
                 if len(data) > MAX_BYTES:
                     break
-        return await asyncio.to_thread(prepared, bytes(data))
+        return bytes(data)
 
     async def look_back(
         self, puppet: Puppet, room_id: RoomId, *, limit: int, now: int,

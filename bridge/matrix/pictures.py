@@ -8,7 +8,7 @@ from typing import Final
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from bridge.errors import BadPicture
+from bridge.errors import BadMedia
 
 MAX_BYTES: Final = 10_000_000
 """Of a picture as it was sent."""
@@ -22,24 +22,24 @@ _QUALITY: Final = 85
 
 def prepared(data: bytes) -> bytes:
     """A JPEG of at most `SIDE` pixels a side, without any metadata. Of an animation the first
-    picture. It takes time: do it beside the event loop. Raises BadPicture."""
+    picture. It takes time: do it beside the event loop. Raises BadMedia."""
     if len(data) > MAX_BYTES:
-        raise BadPicture(f"The picture is larger than {MAX_BYTES // 1_000_000} MB.")
+        raise BadMedia(f"The picture is larger than {MAX_BYTES // 1_000_000} MB.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
                 if picture.width * picture.height > MAX_PIXELS:
-                    raise BadPicture("The picture has too many pixels.")
+                    raise BadMedia("The picture has too many pixels.")
                 picture.draft("RGB", (SIDE, SIDE))
                 upright = ImageOps.exif_transpose(picture)
                 upright.thumbnail((SIDE, SIDE))
                 return _as_jpeg(upright)
-    except BadPicture:
+    except BadMedia:
         raise
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError, MemoryError,
             Warning, Image.DecompressionBombError) as error:  # fmt: skip
-        raise BadPicture(f"The picture cannot be read ({type(error).__name__}).") from None
+        raise BadMedia(f"The picture cannot be read ({type(error).__name__}).") from None
 
 
 def _as_jpeg(picture: Image.Image) -> bytes:

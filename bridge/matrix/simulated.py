@@ -60,7 +60,7 @@ class SimulatedHomeserver:
         self._sent: dict[tuple[str, str], EventId] = {}
         self._faults: list[Fault] = []
         self.pictures: dict[str, bytes] = {}
-        """By address, as small JPEGs."""
+        """By address, as small JPEGs; and voice messages."""
         self.profiles: dict[str, Mapping[str, object]] = {}
         self.is_down = False
         """Nobody can look back."""
@@ -140,6 +140,9 @@ class SimulatedHomeserver:
         if mxc not in self.pictures:
             raise Refused("simulated: no such media", status=404, errcode="M_NOT_FOUND")
         return self.pictures[mxc]
+
+    async def recording(self, puppet: Puppet, mxc: str) -> bytes:
+        return await self.picture(puppet, mxc)
 
     async def look_back(
         self, puppet: Puppet, room_id: RoomId, *, limit: int, now: int,

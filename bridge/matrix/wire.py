@@ -17,6 +17,7 @@ from bridge.domain.events import (
     Edit,
     Encrypted,
     Malformed,
+    Media,
     Membership,
     MembershipState,
     Mentions,
@@ -216,17 +217,25 @@ def _message(event: Json, content: Json, envelope: Any) -> Message | Edit | None
         reply_to=reply_to,
         thread_root=thread_root,
         is_ai_marked=isinstance(content.get(AI_KEY), dict),
-        picture=_picture(content),
+        media=_media(content),
         hops=_count(_maybe_object(content.get(AI_KEY)).get("hops")) or 0,
         bounces_left=_count(content.get(_BOUNCES)),
         txn_id=txn_id,
     )
 
 
-def _picture(content: Json) -> str:
-    """The address of an image that is not encrypted, "" where there is none."""
+def _media(content: Json) -> Media | None:
+    """An image or a voice message that is not encrypted."""
     url = _text(content.get("url"))
-    return url if content.get("msgtype") == "m.image" and MXC.fullmatch(url) else ""
+    if not MXC.fullmatch(url):
+        return None
+    match content.get("msgtype"):
+        case "m.image":
+            return Media(kind="image", mxc=url)
+        case "m.audio":
+            return Media(kind="audio", mxc=url)
+        case _:
+            return None
 
 
 def _relations(relation: Json) -> tuple[EventId | None, EventId | None]:

@@ -61,7 +61,7 @@ def said_of(
         reason=decisions[0].reason,
         asked=tuple(puppet_id for d in decisions for puppet_id in _asked(d)),
         hops=message.hops,
-        picture=message.picture,
+        media=message.media,
     )
 
 

@@ -22,7 +22,7 @@ from bridge.policy.context import build_prompt, next_window
 from bridge.policy.urgency import urgency_of
 from bridge.policy.view import House
 from bridge.ports import Engine, Store
-from bridge.rooms.see import Seer
+from bridge.rooms.media import Senses
 from bridge.rooms.send import Watch
 from bridge.rooms.tokens import Tokens
 
@@ -68,13 +68,13 @@ class Thinker:
         *,
         store: Store,
         engine: Engine,
-        seer: Seer,
+        senses: Senses,
         tokens: Tokens,
         house: House,
         clock: Clock,
     ) -> None:
         self._store = store
-        self._seer = seer
+        self._senses = senses
         self._engine = engine
         self._tokens = tokens
         self._house = house
@@ -105,7 +105,7 @@ class Thinker:
             return Shown(said=(), cause=replace(stored_cause, text=cause.text)), room
         summary = await self._store.summaries.get(room.room_id) if self._house.summaries else None
         before = summary.text if summary else ""
-        seen = await self._seer.look(lease, puppet, said)
+        seen = await self._senses.perceive(lease, puppet, said)
         stored_cause = next((s for s in seen if s.event_id == cause.event_id), stored_cause)
         return Shown(said=seen, cause=stored_cause, summary=before), room
 

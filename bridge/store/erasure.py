@@ -30,7 +30,7 @@ _ENTOMB: Final = """
 INSERT INTO message (event_id, room_id, sender, sender_name, text, sent_at, stored_at, is_ours,
     is_ai, is_context, redacted_at)
 VALUES ($1, $2, '', '', '', $3, $3, 0, 0, 0, $3)
-ON CONFLICT (event_id) DO UPDATE SET text = '', sender_name = '', picture = '', redacted_at = $3
+ON CONFLICT (event_id) DO UPDATE SET text = '', sender_name = '', media = '', redacted_at = $3
 WHERE message.room_id = $2 AND message.redacted_at IS NULL
 """
 

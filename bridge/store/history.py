@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from bridge.domain.events import Media
 from bridge.domain.history import Said
 from bridge.domain.ids import EventId, PuppetId, RoomId, UserId
 from bridge.domain.lease import Lease
@@ -13,7 +14,7 @@ from bridge.store.erasure import amend, newest_edit, redact, strike
 from bridge.store.fence import owning
 
 _COLUMNS = """seq, event_id, room_id, sender, sender_name, text, sent_at, reply_to, thread_root,
-    is_ours, is_ai, is_notice, is_context, reason, asked, hops, picture, stored_at"""
+    is_ours, is_ai, is_notice, is_context, reason, asked, hops, media, stored_at"""
 
 
 class History:
@@ -27,7 +28,7 @@ class History:
         """
         async with owning(self._database, lease) as connection:
             if said.is_context and await is_opted_out(connection, said.sender):
-                said = replace(said, text="", picture="", is_context=False)
+                said = replace(said, text="", media=None, is_context=False)
             newest = await newest_edit(connection, said.room_id, said.event_id, said.sender)
             is_kept = newest is None or not said.is_context
             await append(connection, said if is_kept else replace(said, text=newest or ""))
@@ -57,12 +58,12 @@ class History:
         return _said(row) if row and row["sender"] else None
 
     async def describe(self, lease: Lease, event_id: EventId, text: str) -> None:
-        """A picture was described: its text from now on. What was forgotten stays so."""
+        """An image or a voice message was put in words. What was forgotten stays so."""
         async with owning(self._database, lease) as connection:
             await connection.execute(
                 """
-                UPDATE message SET text = $3, picture = ''
-                WHERE event_id = $1 AND room_id = $2 AND redacted_at IS NULL AND picture <> ''
+                UPDATE message SET text = $3, media = ''
+                WHERE event_id = $1 AND room_id = $2 AND redacted_at IS NULL AND media <> ''
                 """,
                 event_id,
                 lease.room_id,
@@ -122,7 +123,7 @@ async def append(connection: Connection, said: Said) -> None:
         """
         INSERT INTO message (event_id, room_id, sender, sender_name, text, sent_at, stored_at,
             reply_to, thread_root, is_ours, is_ai, is_context, is_notice, reason, asked, hops,
-            picture)
+            media)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
         ON CONFLICT (event_id) DO UPDATE SET room_id = $2, sender = $3, sent_at = $6,
             reply_to = $8, thread_root = $9, is_ours = $10, is_ai = $11, is_context = $12,
@@ -148,7 +149,7 @@ async def append(connection: Connection, said: Said) -> None:
         said.reason,
         " ".join(said.asked),
         said.hops,
-        said.picture,
+        f"{said.media.kind} {said.media.mxc}" if said.media else "",
     )
 
 
@@ -162,6 +163,11 @@ async def rename(connection: Connection, old: EventId, new: EventId) -> None:
         old,
         new,
     )
+
+
+def _media(stored: str) -> Media | None:
+    kind, _, mxc = stored.partition(" ")
+    return Media(kind="audio" if kind == "audio" else "image", mxc=mxc) if mxc else None
 
 
 def _said(row: Row) -> Said:
@@ -182,6 +188,6 @@ def _said(row: Row) -> Said:
         reason=row["reason"],
         asked=tuple(PuppetId(name) for name in row["asked"].split()),
         hops=row["hops"],
-        picture=row["picture"],
+        media=_media(row["media"]),
         stored_at=row["stored_at"],
     )

@@ -239,7 +239,7 @@ async def upgrade_v3(connection: Connection, _: Database) -> None:
 _CHANGES_V4: Final = """
 ALTER TABLE turn ADD COLUMN asker TEXT NOT NULL DEFAULT '';
 ALTER TABLE turn ADD COLUMN server TEXT NOT NULL DEFAULT '';
-ALTER TABLE message ADD COLUMN picture TEXT NOT NULL DEFAULT '';
+ALTER TABLE message ADD COLUMN media TEXT NOT NULL DEFAULT '';
 CREATE INDEX turn_by_asker ON turn (asker, started_at);
 CREATE INDEX turn_by_server ON turn (server, started_at);
 CREATE TABLE summary (
@@ -252,11 +252,11 @@ CREATE TABLE summary (
 
 
 async def upgrade_v4(connection: Connection, _: Database) -> None:
-    """Budgets, summaries and pictures.
+    """Budgets, summaries, pictures and voices.
 
     `turn.asker`: who asked for the reply, or the fingerprint of who wanted to be forgotten since;
-    `turn.server`: that person's. `summary`: of each room's older messages. `message.picture`: the
-    address of a picture that nobody has described yet.
+    `turn.server`: that person's. `summary`: of each room's older messages. `message.media`: the
+    kind and address of an image or a voice message that nobody has put in words yet.
     """
     for statement in _CHANGES_V4.split(";"):
         await connection.execute(statement)

@@ -36,6 +36,7 @@ class FakeOpenAI:
     tells_logprobs: bool = True
     seen: list[Body] = field(default_factory=list[Body])
     headers: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+    heard: list[bytes] = field(default_factory=list[bytes])
     cancelled: int = 0
     url: str = ""
     _runner: web.AppRunner | None = None
@@ -43,7 +44,11 @@ class FakeOpenAI:
     async def __aenter__(self) -> Self:
         app = web.Application()
         app.add_routes(
-            [web.get("/v1/models", self._models), web.post("/v1/chat/completions", self._chat)]
+            [
+                web.get("/v1/models", self._models),
+                web.post("/v1/chat/completions", self._chat),
+                web.post("/v1/audio/transcriptions", self._transcribe),
+            ]
         )
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -61,6 +66,16 @@ class FakeOpenAI:
             return refusal
         data = [{"id": name, "object": "model", "owned_by": self.owner} for name in self.models]
         return web.json_response({"object": "list", "data": data})
+
+    async def _transcribe(self, request: web.Request) -> web.Response:
+        if refusal := self._refusal(request):
+            return refusal
+        form = await request.post()
+        part = form["file"]
+        assert isinstance(part, web.FileField)
+        self.heard.append(part.file.read())
+        self.seen.append({key: value for key, value in form.items() if key != "file"})
+        return web.json_response({"text": self.reply})
 
     def _refusal(self, request: web.Request) -> web.Response | None:
         self.headers.append(dict(request.headers))

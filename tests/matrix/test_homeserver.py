@@ -17,7 +17,7 @@ from bridge.domain.events import Membership, StateChange
 from bridge.domain.ids import EventId, RoomId, TxnId
 from bridge.domain.vendor import TXN_KEY
 from bridge.errors import (
-    BadPicture,
+    BadMedia,
     HomeserverError,
     RateLimited,
     Refused,
@@ -447,7 +447,7 @@ async def test_a_picture_is_fetched_as_the_puppet_and_made_small(
 async def test_what_is_no_address_of_a_picture_is_never_fetched(
     server: Answers, homeserver: MatrixHomeserver, mxc: str
 ) -> None:
-    with pytest.raises(BadPicture):
+    with pytest.raises(BadMedia):
         await homeserver.picture(puppet(), mxc)
     assert server.asked == []
 
@@ -465,5 +465,5 @@ async def test_no_more_of_a_picture_is_read_than_is_allowed(
     monkeypatch.setattr(pictures, "MAX_BYTES", 1000)
     monkeypatch.setattr(module, "MAX_BYTES", 1000)
     server.on("GET", ".*", Answer(data=b"\0" * 5_000_000))
-    with pytest.raises(BadPicture):
+    with pytest.raises(BadMedia):
         await homeserver.picture(puppet(), "mxc://a.b/c")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from bridge.errors import BadPicture
+from bridge.errors import BadMedia
 from bridge.matrix.pictures import MAX_BYTES, SIDE, prepared
 
 
@@ -98,7 +98,7 @@ def bomb(width: int, height: int) -> bytes:
     ],
 )
 def test_what_is_no_picture_or_too_large_is_refused(data: bytes) -> None:
-    with pytest.raises(BadPicture):
+    with pytest.raises(BadMedia):
         prepared(data)
 
 
@@ -113,6 +113,6 @@ def test_a_damaged_picture_is_read_or_refused(good: bytes, changes: list[tuple[i
         data[at % len(data)] = value
     try:
         made = opened(prepared(bytes(data)))
-    except BadPicture:
+    except BadMedia:
         return
     assert max(made.size) <= SIDE

@@ -20,6 +20,7 @@ from bridge.engine.scripted import ScriptedEngine
 from bridge.matrix.ingest import Ingest
 from bridge.matrix.simulated import Accept, SimulatedHomeserver
 from bridge.policy.view import House
+from bridge.ports import Transcriber
 from bridge.rooms.dispatcher import Dispatcher
 from bridge.store.database import Connection
 from bridge.store.store import Store, open_store
@@ -66,6 +67,7 @@ class World:
         )
         self.homeserver = SimulatedHomeserver(clock=clock, cast=cast)
         self.engine = ScriptedEngine({}, clock)
+        self.transcriber: Transcriber | None = None
         self.dispatcher: Dispatcher | None = None
         self.accept: Accept | None = None
         self._running: asyncio.Task[None] | None = None
@@ -87,6 +89,7 @@ class World:
             engine=self.engine,
             house=self.house,
             clock=self.clock,
+            transcriber=self.transcriber,
         )
         self.store.mailbox.on_delivery = self.dispatcher.wake
         ingest = Ingest(

@@ -6,7 +6,7 @@ import pytest
 
 from bridge.clock import FakeClock
 from bridge.domain.effect import SendText
-from bridge.domain.events import Delivery, Edit, Malformed
+from bridge.domain.events import Delivery, Edit, Malformed, Media
 from bridge.domain.ids import EventId, RoomId
 from bridge.errors import LeaseLost
 from bridge.store.store import Store, open_store
@@ -202,11 +202,13 @@ async def test_old_events_that_nobody_handled_lose_their_words_and_are_handled_a
 async def test_a_picture_is_described_unless_it_was_forgotten(store: Store) -> None:
     held = await lease(store)
     for event_id in ("$kept", "$gone"):
-        await store.history.add(held, said(event_id, "[an image: a]", picture="mxc://a/b"))
+        await store.history.add(
+            held, said(event_id, "[an image: a]", media=Media(kind="image", mxc="mxc://a/b"))
+        )
     await store.history.forget(held, EventId("$gone"))
     for event_id in ("$kept", "$gone"):
         await store.history.describe(held, EventId(event_id), "[an image: a; it shows: a cat]")
     kept, gone = [await store.history.get(EventId(e)) for e in ("$kept", "$gone")]
     assert kept is not None
-    assert (kept.text, kept.picture) == ("[an image: a; it shows: a cat]", "")
-    assert gone is None or (gone.text, gone.picture) == ("", "")
+    assert (kept.text, kept.media) == ("[an image: a; it shows: a cat]", None)
+    assert gone is None or (gone.text, gone.media) == ("", None)

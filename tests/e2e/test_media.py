@@ -1,15 +1,17 @@
-"""Pictures on real Synapses: from the own server, from another one, and what is none."""
+"""Pictures on real Synapses, from the own server and another one, and what is none; voices."""
 
 from __future__ import annotations
 
 import base64
 import io
+import json
 from typing import Any
 
 from PIL import Image
 
 from tests.e2e.world import World
 from tests.fakes.ollama_stream import FakeModel
+from tests.fakes.openai import FakeOpenAI
 from tests.lab.people import Person
 
 EYES = "eyes:4b"
@@ -71,3 +73,19 @@ async def test_what_is_no_picture_is_only_named(world: World, alice: Person) -> 
     await show(alice, room_id, b"<svg onload='alert(1)'/>")
     (reply,) = await ask(world, alice, room_id)
     assert "[an image: square.png]" in reply["messages"][-1]["content"]
+
+
+async def test_a_voice_message_is_heard_and_told(world: World, alice: Person) -> None:
+    async with FakeOpenAI(reply="The tomatoes are ripe.") as ears:
+        config = json.loads(world.bridge.config.read_text())
+        config["engine"]["transcription"] = {"url": ears.url}
+        world.bridge.config.write_text(json.dumps(config))
+        await world.bridge.restart()
+        room_id = await world.room_of(alice, world.luna)
+        url = await alice.upload(b"OggS of a voice", "audio/ogg")
+        voice = {"msgtype": "m.audio", "url": url, "org.matrix.msc3245.voice": {}}
+        await alice.send(room_id, "voice.ogg", **voice)
+        (reply,) = await ask(world, alice, room_id)
+        assert ears.heard == [b"OggS of a voice"]
+    told = "[a voice message: voice.ogg; it says: The tomatoes are ripe.]"
+    assert told in reply["messages"][-1]["content"]
