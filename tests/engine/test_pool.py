@@ -8,6 +8,8 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bridge.clock import FakeClock
 from bridge.domain.prompt import Delta, Finished, Prompt, Queued, TextDelta, Urgency
@@ -337,3 +339,52 @@ async def test_choosing_waits_its_turn_too_and_fails_over(clock: FakeClock) -> N
     with pytest.raises(EngineBusy):
         await choosing
     running.cancel()
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["ask", "ask", "ask", "cancel", "pass", "fail", "replace"]),
+        st.integers(0, 5),
+        st.sampled_from(["mention", "reply", "gate", "unasked", "background"]),
+    ),
+    max_size=40,
+)
+
+
+@settings(max_examples=120, deadline=None)
+@given(STEPS, st.integers(1, 3))
+def test_whatever_happens_every_call_ends_and_every_slot_comes_back(
+    steps: list[tuple[str, int, Urgency]], slots: int
+) -> None:
+    async def play() -> None:
+        clock = FakeClock()
+        engines = [FakeEngine(clock, takes_s=3), FakeEngine(clock, takes_s=7)]
+        pool = pool_of(clock, *engines, slots=slots)
+        keeping = asyncio.create_task(pool.keep_well())
+        calls: list[asyncio.Task[str]] = []
+        for kind, number, urgency in steps:
+            match kind:
+                case "ask":
+                    calls.append(ask(pool, f"room{number}", urgency))
+                case "cancel" if calls:
+                    calls[-1 - number % len(calls)].cancel()
+                case "pass":
+                    await clock.advance_to(clock.now() + 1500 * number)
+                case "fail":
+                    engines[number % 2].problems.append(EngineBroken("x"))
+                case "replace":
+                    pool.replace([pool.endpoints[0]])
+                case _:
+                    pass
+            await clock.settle()
+            assert all(engine.running <= slots for engine in engines)
+        await settled(clock, *calls, seconds=2000)
+        assert all(call.done() for call in calls)
+        assert all(engine.running == 0 for engine in engines)
+        for engine in engines:
+            engine.problems.clear()
+        last = ask(pool)
+        assert await settled(clock, last) == ["hello"]
+        keeping.cancel()
+
+    asyncio.run(play())
