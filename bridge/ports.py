@@ -265,6 +265,10 @@ class Turns(Protocol):
         """The turn that said this event of ours."""
         ...
 
+    async def answering(self, room_id: RoomId, cause_id: EventId) -> Turn | None:
+        """The first turn that replied to this event, where one did."""
+        ...
+
 
 class Rooms(Protocol):
     async def get(self, room_id: RoomId) -> Room:

@@ -28,7 +28,10 @@ from bridge.policy.view import View
 WORDED: Final = frozenset({"text", "emote"})
 """Kinds of messages whose text was typed; that of an image is a file's name."""
 
-_CALL_END: Final = re.compile(r"\s*[,:،、]")
+_CALL_END: Final = re.compile(
+    r"\s*[,:،、]|\s+(?:are|do|did|can|could|will|would|have|were) you\b"
+    r"|\s+(?:bist|hast|kannst|kommst|willst|magst|weißt) du\b"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +148,7 @@ class _Call:
             any(not cast.is_ours(user_id) for user_id in self._mentioned())
             or (target is not None and not cast.is_ours(target))
             or self._opens_with_a_person()
+            or self._closes_with_a_person()
         )
 
     def _mentioned(self) -> tuple[UserId, ...]:
@@ -192,6 +196,11 @@ class _Call:
                 ):
                     return True
         return False
+
+    def _closes_with_a_person(self) -> bool:
+        """ "What do you think, Bob?" """
+        people = {PuppetId(user_id): names for user_id, names in self._people()}
+        return bool(called_last(self._words, people))
 
     def _means_a_person(self, called: Called, puppet_id: PuppetId) -> bool:
         """Does somebody in the room go by the name? A puppet's user id is never in doubt."""

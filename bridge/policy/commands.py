@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from bridge.domain.persona import Puppet
+from bridge.domain.room_settings import LEVELS
 from bridge.policy import reasons
 from bridge.policy.addressing import Heard, present
 from bridge.policy.names import fold, name_at
@@ -93,7 +94,15 @@ _PLAIN: Final = frozenset({"help", "who", "level", "settings", "privacy", "usage
 """Commands that are understood without the prefix too, where a puppet is mentioned and nothing else
 is said. The others are words that people say."""
 _NATURAL: Final = frozenset({"who", "wer", "quién", "quien", "谁", "誰", "من"})
+_BESIDE: Final = frozenset(
+    {
+        *LEVELS, "off", "on", "default", "all", "please", "me", "bitte", "share", "quiet",
+        "timezone", "puppets", "language", "rules", "minors", "preset",
+    }
+)  # fmt: skip
+"""What belongs to commands."""
 _MAX_WORD_CHARS: Final = 40
+_AROUND: Final = " ,;:!?.\"'“”‘’()，；：！？。、،؛؟"
 _MAX_ARGUMENTS: Final = 20
 _FOREIGN: Final = re.compile(r"![a-z]")
 _TOKEN: Final = re.compile(r"[\s:,،、]*([^\s?!.,،、。؟]*)")
@@ -125,12 +134,31 @@ def command_in(view: View, heard: Heard) -> Command | None:
             word=word,
             typed=typed,
             puppet=_answering(heard, here),
-            arguments=tuple(rest.split()[:_MAX_ARGUMENTS]),
+            arguments=_arguments(rest),
             rest=rest,
         )
     called = [a.puppet for a in heard.addressed if _may_be_plain(a.puppet, a.reason)]
     plain = _plain_word(heard, called[0]) if called else None
-    return Command(word=plain, typed=plain, puppet=called[0]) if plain else None
+    if plain:
+        return Command(word=plain, typed=plain, puppet=called[0])
+    mentioned = [a.puppet for a in heard.addressed if a.reason == reasons.MENTIONED]
+    return _spoken_to(view, heard, mentioned[0]) if mentioned else None
+
+
+def _spoken_to(view: View, heard: Heard, puppet: Puppet) -> Command | None:
+    """A command with what belongs to it, to a puppet that is mentioned: "@luna level silent".
+
+    What has anything else beside it is said to the character: "@luna stop me if you know this".
+    """
+    typed, _, rest = heard.remainder.strip(_AROUND).partition(" ")
+    word, arguments = WORDS.get(typed.strip(_AROUND)), _arguments(rest)
+    if word is None or word == "unknown":
+        return None
+    known = {*WORDS, *_BESIDE, *(p.puppet_id for p in view.house.cast.personas())}
+    is_setting = word == "settings" and bool(arguments) and arguments[0] in _BESIDE
+    if not is_setting and not set(arguments) <= known:
+        return None
+    return Command(word=word, typed=typed, puppet=puppet, arguments=arguments, rest=rest.strip())
 
 
 def is_for_another_program(view: View, heard: Heard) -> bool:
@@ -147,6 +175,12 @@ def _behind_prefix(words: str, prefix: str) -> tuple[str, str] | None:
         return None
     match = _TOKEN.match(words, len(prefix))
     return (match.group(1), words[match.end() :].strip(" :,،、")) if match else ("", "")
+
+
+def _arguments(rest: str) -> tuple[str, ...]:
+    """The words behind a command, without the punctuation around them."""
+    words = (word.strip(_AROUND) for word in rest.split()[:_MAX_ARGUMENTS])
+    return tuple(word for word in words if word)
 
 
 def _plain_word(heard: Heard, puppet: Puppet) -> Word | None:

@@ -20,6 +20,7 @@ KEYS: Final = (
     "level", "share", "quiet", "timezone", "puppets", "language", "rules", "minors", "preset",
 )  # fmt: skip
 _ALL: Final = frozenset({"all", "everybody", "everyone", "*"})
+_OFF: Final = frozenset({"off", "none", "mute", "quiet"})
 _DEFAULT: Final = frozenset({"default", "auto", "off", "none", "-"})
 _HOURS: Final = re.compile(r"^(\d{1,2})(?::(\d{2}))?\s*[-–—]\s*(\d{1,2})(?::(\d{2}))?$")
 _MAX_RULES_CHARS: Final = 500
@@ -96,19 +97,19 @@ def _level(view: View, settings: RoomSettings, words: Sequence[str], _: str) -> 
         puppet = named(view, words[0])
         if puppet is None:
             raise BadSetting("level", words[0], _names(view))
-        if words[1] in _DEFAULT:
+        if words[1] in _DEFAULT - _OFF:
             levels = {k: v for k, v in settings.levels.items() if k != puppet.puppet_id}
             return replace(settings, levels=levels)
         level = _as_level(words[1])
         return replace(settings, levels={**settings.levels, puppet.puppet_id: level})
     typed = words[0] if words else ""
-    if typed in _DEFAULT:
+    if typed in _DEFAULT - _OFF:
         return replace(settings, level=None, levels={})
     return replace(settings, level=_as_level(typed), levels={})
 
 
 def _as_level(word: str) -> Talkativeness:
-    typed = word.replace("_", "-")
+    typed = "silent" if word in _OFF else word.replace("_", "-")
     if typed not in LEVELS:
         raise BadSetting("level", word, ", ".join(LEVELS))
     return typed
@@ -128,7 +129,8 @@ def _quiet(_: View, settings: RoomSettings, words: Sequence[str], raw: str) -> R
         return replace(settings, quiet=None)
     match = _HOURS.match(raw)
     times = [int(part or 0) for part in match.groups()] if match else []
-    if not times or times[0] > 24 or times[2] > 24 or times[1] > 59 or times[3] > 59:
+    is_time = bool(times) and times[1] < 60 and times[3] < 60
+    if not is_time or max(times[0] * 60 + times[1], times[2] * 60 + times[3]) > 1440:
         raise BadSetting("quiet", raw, "22:00-07:00, off")
     start, end = times[0] * 60 + times[1], times[2] * 60 + times[3]
     return replace(settings, quiet=(start % 1440, end % 1440))
@@ -144,7 +146,9 @@ def _timezone(view: View, settings: RoomSettings, words: Sequence[str], raw: str
 
 
 def _puppets(view: View, settings: RoomSettings, words: Sequence[str], raw: str) -> RoomSettings:
-    if not words or words[0] in _ALL | _DEFAULT:
+    if not words:
+        raise BadSetting("puppets", "", f"all, {_names(view)}")
+    if words[0] in _ALL | _DEFAULT:
         return replace(settings, puppets=())
     chosen: list[PuppetId] = []
     for word in words:
@@ -165,6 +169,8 @@ def _language(_: View, settings: RoomSettings, words: Sequence[str], raw: str) -
 
 
 def _rules(_: View, settings: RoomSettings, words: Sequence[str], raw: str) -> RoomSettings:
+    if not raw:
+        raise BadSetting("rules", "", "…, off")
     return replace(settings, house_rules="" if raw in _DEFAULT else raw[:_MAX_RULES_CHARS])
 
 

@@ -54,7 +54,7 @@ from bridge.policy.commands import Command
 from bridge.policy.disliking import disliked
 from bridge.policy.exchange import opened
 from bridge.policy.filler import is_filler
-from bridge.policy.follow_up import followed_up
+from bridge.policy.follow_up import followed_up, was_asked
 from bridge.policy.levels import is_active, speakers
 from bridge.policy.machines import is_machine, why_machine_waits
 from bridge.policy.obey import chosen, forget, obey
@@ -190,11 +190,12 @@ def _on_question(view: View, message: Message, heard: Heard, now: int) -> tuple[
         return (reply(view, message, bridge, "bridge_help", reasons.BRIDGE_SPOKEN_TO),)
     able = speakers(view, now)
     awake = [a for a in characters if a.puppet in able]
+    # Who may hurt themselves is offered help by whoever is here, a stop or not.
+    if care := _care(view, message, heard, (awake or characters)[0]):
+        return care
     if not awake:
         return _silence(message, _why_unable(view, characters[0].puppet, now))
-    if care := _care(view, message, heard, awake[0]):
-        return care
-    if goes_on(view, message):
+    if goes_on(view, message) and message.sender not in view.opted_out:
         asked_so_far = tuple(a.puppet.puppet_id for a in awake)
         return (Silence(cause_id=message.event_id, reason=reasons.BURST, asked=asked_so_far),)
     if wait := deferred(view, message, awake[0].puppet.puppet_id, now):
@@ -223,7 +224,13 @@ def _asking(view: View, message: Message, heard: Heard) -> tuple[Addressed, ...]
     if is_machine(view, message):
         return tuple(a for a in heard.addressed if a.reason == reasons.MENTIONED)
     if _is_mere_filler(message, heard):
-        return tuple(a for a in heard.addressed if a.reason in _PLAIN)
+        # "yes" is filler, and an answer where a puppet asked.
+        is_answer = message.content_kind in WORDED and was_asked(view)
+        return tuple(
+            a
+            for a in heard.addressed
+            if a.reason in _PLAIN or (is_answer and a.reason == reasons.DIRECT)
+        )
     if heard.addressed or heard.is_for_somebody_else or message.reply_to is not None:
         return heard.addressed
     puppet = followed_up(view, message, heard.words)

@@ -15,31 +15,41 @@ from bridge.domain.room_settings import Exchange
 from bridge.policy import reasons
 from bridge.policy.addressing import Heard
 from bridge.policy.levels import speakers
+from bridge.policy.names import find_name, fold
 from bridge.policy.view import View
 
 PACE_MS: Final = 3_000
 
 _AMONG: Final = re.compile(
-    r"\b(?:discuss|debate|argue|among yourselves|between yourselves|between you|talk it over"
+    r"\b(?:discuss|debate|argue|among yourselves|between yourselves|talk it over"
     r"|talk to each other|chat with each other|diskutiert|debattiert|unter euch|miteinander"
     r"|untereinander|beredet|discutid|discutan|debatid|debatan|entre vosotras|entre vosotros"
     r"|entre ustedes|entre vosotros dos|hablad entre)\b"
     r"|讨论|討論|辩论|辯論|互相聊|你们聊聊|你們聊聊|議論して|話し合って|討論して|二人で話して"
     r"|ناقشا|ناقشوا|تناقشا|تناقشوا|فيما بينكم|تحدثا معا"
 )
-_ASK: Final = re.compile(
-    r"\b(?:ask|tell|talk to|talk with|frag|frage|sag|sprich mit|rede mit|pregunta a|pregúntale a"
-    r"|dile a|habla con)\b|问问|問問|问一下|問一下|去问|去問|告诉|告訴|に聞いて|に訊いて|に話して"
-    r"|اسأل|اسألي|أخبر|أخبري"
+_NOT: Final = re.compile(
+    r"\b(?:don't|do not|dont|never|stop|nicht|no|sin) (?:\w+ ){0,2}?"
+    r"(?:ask|tell|discuss|debate|argue)"
+    r"|\b(?:i|we|i'll|we'll|did|has|have|will) (?:\w+ ){0,2}?(?:asked|ask|told|tell)\b"
+    r"|(?:diskutiert|debattiert|streitet) (?:\w+ )?nicht|别|別|不要|لا ت"
 )
+_BEFORE: Final = re.compile(
+    r"(?:\b(?:ask|tell|talk to|talk with|frag|frage|sag|sprich mit|rede mit|pregunta a"
+    r"|pregúntale a|dile a|habla con)(?: (?:mal|bitte|auch|also|please|doch))*\s+@?"
+    r"|(?:问问|問問|问一下|問一下|去问|去問|问|問|告诉|告訴)|(?:اسأل|اسألي|أخبر|أخبري)\s+)$"
+)
+_BEHIND: Final = re.compile(r"\s*(?:に聞いて|に訊いて|に話して)|\s+(?:mal |bitte )*fragen\b")
 
 
 def opened(message: Message, heard: Heard, asked: Sequence[Puppet]) -> Exchange | None:
     """The exchange that a person opens with these words, or None."""
     named = tuple(p for p in heard.named if p.role == "persona" and p not in asked)
+    if _NOT.search(heard.words):
+        return None
     if len(asked) > 1 and _AMONG.search(heard.words):
         puppets = asked
-    elif len(asked) == 1 and named and _ASK.search(heard.words):
+    elif len(asked) == 1 and named and _is_sent_to(heard.words, named[0]):
         puppets = (*asked, *named[:1])
     else:
         return None
@@ -48,6 +58,17 @@ def opened(message: Message, heard: Heard, asked: Sequence[Puppet]) -> Exchange 
         puppets=tuple(p.puppet_id for p in puppets),
         thread_root=message.thread_root,
     )
+
+
+def _is_sent_to(words: str, puppet: Puppet) -> bool:
+    """Is a word like "ask" said right beside the name of the other puppet?"""
+    names = [fold(name) for name in puppet.names()]
+    at = 0
+    while called := find_name(words, names, at):
+        if _BEFORE.search(words[: called.start]) or _BEHIND.match(words, called.end):
+            return True
+        at = called.end
+    return False
 
 
 def next_turn(view: View, now: int) -> tuple[Answer, int] | None:

@@ -8,7 +8,7 @@ from bridge.domain.events import Message
 from bridge.domain.history import Said
 from bridge.domain.persona import Puppet
 from bridge.policy import reasons
-from bridge.policy.asking import is_question, speaks_to_somebody
+from bridge.policy.asking import is_question, is_thanks, speaks_to_somebody
 from bridge.policy.floor import ASKED_BY_A_PERSON
 from bridge.policy.names import own_words
 from bridge.policy.view import View
@@ -28,12 +28,20 @@ def followed_up(view: View, message: Message, words: str) -> Puppet | None:
         return None
     if message.received_at - answer.sent_at > WITHIN_MS:
         return None
+    if is_thanks(words):
+        return None
     is_asking = is_question(words) or speaks_to_somebody(words)
     was_asked = is_question(own_words(answer.text))
     if not (is_asking or was_asked):
         return None
     puppet = view.house.cast.by_user_id(answer.sender)
     return puppet if puppet and puppet.role == "persona" else None
+
+
+def was_asked(view: View) -> bool:
+    """Is the last thing that was said a question of one of our puppets?"""
+    last = view.recent[-1] if view.recent else None
+    return last is not None and last.is_ours and is_question(own_words(last.text))
 
 
 def _is_answer_to(view: View, answer: Said, message: Message) -> bool:

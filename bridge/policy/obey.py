@@ -22,6 +22,7 @@ from bridge.domain.persona import Puppet
 from bridge.policy import reasons
 from bridge.policy.commands import SUGGESTED, WORDS, Command
 from bridge.policy.configure import (
+    KEYS,
     BadSetting,
     configured,
     level_line,
@@ -36,6 +37,13 @@ NOT_ALLOWED: Final = "🚫"
 """The reaction to a command that takes more power."""
 DONE: Final = "✅"
 HUSHED: Final = "🤫"
+_ME: Final = frozenset(
+    {"me", "please", "now", "on", "mich", "bitte", "jetzt", "por", "favor", "我", "请", "私を"}
+)
+"""What may stand beside a wish to be left alone."""
+_EVERYBODY: Final = frozenset(
+    {"all", "everybody", "everyone", "alle", "todos", "todas", "全部", "大家", "全員", "الكل"}
+)
 _OFF: Final = frozenset({"off", "no", "undo", "back", "aus", "nein", "no más", "关", "オフ"})
 
 
@@ -83,8 +91,10 @@ def _help(view: View, message: Message, command: Command) -> Say:
     return reply(view, message, command.puppet, sentence, reasons.COMMAND_HELP)
 
 
-def forget(view: View, message: Message, command: Command) -> ForgetPerson:
-    """Anybody may have their words erased."""
+def forget(view: View, message: Message, command: Command) -> ForgetPerson | Say:
+    """Anybody may have their words erased. What is said beside it may mean something else."""
+    if command.arguments and not set(command.arguments) <= _ME:
+        return reply(view, message, command.puppet, "help_of_forget", reasons.COMMAND_HELP)
     return ForgetPerson(
         puppet_id=command.puppet.puppet_id,
         cause_id=message.event_id,
@@ -94,8 +104,10 @@ def forget(view: View, message: Message, command: Command) -> ForgetPerson:
     )
 
 
-def _opt(view: View, message: Message, command: Command) -> Opt:
+def _opt(view: View, message: Message, command: Command) -> Opt | Say:
     is_out = not (command.arguments and command.arguments[0] in _OFF)
+    if is_out and not set(command.arguments) <= _ME:
+        return reply(view, message, command.puppet, "help_of_optout", reasons.COMMAND_HELP)
     sentence = "opted_out" if is_out else "opted_in"
     return Opt(
         puppet_id=command.puppet.puppet_id,
@@ -110,7 +122,8 @@ def _opt(view: View, message: Message, command: Command) -> Opt:
 def _configure(view: View, message: Message, command: Command) -> tuple[Decision, ...]:
     is_level = command.word == "level"
     reason = reasons.COMMAND_LEVEL if is_level else reasons.COMMAND_SETTINGS
-    if not command.arguments:
+    is_asking = not is_level and len(command.arguments) == 1 and command.arguments[0] in KEYS
+    if not command.arguments or is_asking:
         line = f"level {level_line(view)}" if is_level else settings_line(view)
         return (reply(view, message, command.puppet, "settings_are", reason, setting=line),)
     if not view.room.may_set_up(message.sender):
@@ -140,6 +153,8 @@ def _configure(view: View, message: Message, command: Command) -> tuple[Decision
 def _stop(view: View, message: Message, command: Command) -> tuple[Decision, ...]:
     """Anybody may: every character here, or the one named, for an hour."""
     until = message.received_at + view.house.limits.mute_ms
+    if unknown := _unknown_name(view, command):
+        return (_no_such(view, message, command, unknown),)
     meant = chosen(view, command)
     mutes = (_mute(message, each, until, reasons.COMMAND_STOP) for each in meant)
     return (*mutes, _react(message, command.puppet, HUSHED, reasons.COMMAND_STOP))
@@ -148,9 +163,26 @@ def _stop(view: View, message: Message, command: Command) -> tuple[Decision, ...
 def _continue(view: View, message: Message, command: Command) -> tuple[Decision, ...]:
     if not view.room.may_set_up(message.sender):
         return (_refuse(message, command.puppet),)
+    if unknown := _unknown_name(view, command):
+        return (_no_such(view, message, command, unknown),)
     meant = chosen(view, command)
     mutes = (_mute(message, each, 0, reasons.COMMAND_CONTINUE) for each in meant)
     return (*mutes, _react(message, command.puppet, DONE, reasons.COMMAND_CONTINUE))
+
+
+def _unknown_name(view: View, command: Command) -> str:
+    """The first argument that is nobody's name, "" where there is none."""
+    others = (word for word in command.arguments if word not in _EVERYBODY)
+    return next((word for word in others if named(view, word) is None), "")
+
+
+def _no_such(view: View, message: Message, command: Command, word: str) -> Say:
+    names = ", ".join(p.puppet_id for p in view.house.cast.personas())
+    reason = reasons.COMMAND_STOP if command.word == "stop" else reasons.COMMAND_CONTINUE
+    return reply(
+        view, message, command.puppet, "bad_setting", reason,
+        word=word, setting=command.typed, choices=names,
+    )  # fmt: skip
 
 
 def chosen(view: View, command: Command) -> tuple[PuppetId, ...]:

@@ -58,11 +58,22 @@ _ABOUT: Final = re.compile(
     r"(?:is|was|are|were|has|had|have|does|did|isn't|wasn't|doesn't|didn't)(?![^\S\n]+(?:it|this|that|"
     r"there|these|those|he|she|we|they|you|i|any\w+|some\w+|every\w+)\b)"
     r"|says|said|seems|knows|thinks|thought|likes|loves|told|wrote|answered|ist|war|sind|waren|hat|hatte|"
+    r"haben|keeps|needs|wants|gets|goes|comes|looks|sounds|works|talks|speaks|helps|writes|went|nervt|"
+    r"redet|schreibt|spricht|and (?:i|we|he|she|they)|"
     r"haben|sagt|sagte|meint|meinte|weiß|es|está|era|fue|son|dice|dijo|tiene|sabe)\b"
     r"(?![^\S\n]+(?:es|das|dies\w*|er|sie|wir|ihr|da|hier|jemand|du)\b)"
 )
 """What is said of somebody, right behind the name."""
+_ABOUT_CJK: Final = re.compile(
+    r"[说說是很在对對有真会會]|[がをに]|\s*(?:قالت|قال|كانت|كان|هي|هو)\b"
+)
+"""The same where no space stands between."""
 _ASKS: Final = re.compile(r"[?？؟]|\b(?:you|your|du|dich|dir|dein\w*|ihr|euch|tú|tu|usted)\b")
+_BEFORE_A_CALL: Final = re.compile(
+    r"^(?:so|well|please|but|and|now|hmm|thanks|sag mal|sag|na|also|bitte|und|aber|a ver|bueno|pues"
+    r"|por favor|y|请问|請問|请|請|那|あの|えっと|طيب|لو سمحت)[\s,，、]*|[.!?。！？]\s*"
+)
+_SET_OFF: Final = re.compile(r"\s*[,:，：、،]")
 _LIST_END: Final = re.compile(r"[^\S\n]*(?:[,:;!?،、؛؟。…—\n-]|\Z)")
 
 
@@ -89,7 +100,9 @@ def called_first(words: str, names: Mapping[PuppetId, tuple[str, ...]]) -> dict[
         puppet_id, called = found
         listed.append((puppet_id, called, is_sure or words.startswith("@", place)))
         place, is_sure = _next_place(words, called.end)
-    if listed and not _LIST_END.match(words, listed[-1][1].end):
+    if not listed:
+        return _called_within(words, names)
+    if not _LIST_END.match(words, listed[-1][1].end):
         while len(listed) > 1 and not listed[-1][2]:
             listed.pop()
     if listed and _is_about(words, listed[-1][1].end):
@@ -97,9 +110,21 @@ def called_first(words: str, names: Mapping[PuppetId, tuple[str, ...]]) -> dict[
     return {puppet_id: called for puppet_id, called, _ in listed}
 
 
+def _called_within(words: str, names: Mapping[PuppetId, tuple[str, ...]]) -> dict[PuppetId, Called]:
+    """Who is called behind a word like "so", or at the start of a later sentence: "Hi all! Luna,
+    …". Only a name that is set off by punctuation, which a name that is talked about is not."""
+    for place in _BEFORE_A_CALL.finditer(words):
+        found = _puppet_at(words, place.end(), names)
+        if found and _SET_OFF.match(words, found[1].end):
+            return dict([found])
+    return {}
+
+
 def _is_about(words: str, end: int) -> bool:
     """Does a statement about whoever is named follow: "Luna is great", "Luna hat recht"?"""
-    return not _ASKS.search(words) and _ABOUT.match(words, end) is not None
+    if _ASKS.search(words):
+        return False
+    return _ABOUT.match(words, end) is not None or _ABOUT_CJK.match(words, end) is not None
 
 
 def without_call(text: str, names: Mapping[PuppetId, tuple[str, ...]]) -> str:

@@ -51,6 +51,8 @@ MAX_DEATHS: Final = 20
 STEP_LIMIT_S: Final = 1800.0
 """What takes longer hangs by a mistake of ours: replies and waits for rate limits have limits."""
 _DAY_MS: Final = 86_400_000
+_CARED_MS: Final = 12 * 3_600_000
+"""After this long help is offered once more, and jokes are fine again."""
 _RECENT: Final = 20
 _MAY_GO_ON_MS: Final = WITHIN_MS + 10_000
 _AHEAD: Final = 20
@@ -179,6 +181,8 @@ class Actor:
     ) -> tuple[Room, int]:
         event = arrival.event
         room = await self._with_state(before, apply(before, event), event)
+        if room.cared_for and self._clock.now() - room.cared_at > _CARED_MS:
+            room = replace(room, cared_for=())
         if isinstance(event, Message):
             # What is spoken in the room is what our own sentences are said in.
             room = replace(room, language=language.guess(event.text) or room.language)
@@ -250,7 +254,11 @@ class Actor:
             await self._clock.sleep(left_ms / 1000)
         if not self._house.budgets.are_unlimited():
             view = replace(view, spending=await self._store.turns.spent(event.sender, room.room_id))
-        return replace(view, later=await self._later(lease, arrival))
+        return replace(
+            view,
+            later=await self._later(lease, arrival),
+            opted_out=await self._store.people.opted_out({event.sender}),
+        )
 
     async def _later(self, lease: Lease, arrival: Arrival) -> tuple[Message, ...]:
         """The messages that wait behind this one."""

@@ -234,6 +234,7 @@ class Performer:
             return await self._say(lease, room, say, watch)
         assert wish.target is not None
         turn = await store.turns.behind(room.room_id, wish.target)
+        turn = turn or await store.turns.answering(room.room_id, wish.target)
         reason = None if turn else (await store.mailbox.reasons(room.room_id)).get(wish.target)
         puppet = self._house.cast.by_id(turn.puppet_id) if turn else None
         name = puppet.persona.name if puppet else ""

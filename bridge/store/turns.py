@@ -128,6 +128,20 @@ class Turns:
             )
         return _turn(row) if row else None
 
+    async def answering(self, room_id: RoomId, cause_id: EventId) -> Turn | None:
+        """The first turn that replied to this event, where one did."""
+        async with self._database.reading() as connection:
+            row = await connection.fetchrow(
+                f"""
+                SELECT {_COLUMNS} FROM turn
+                WHERE cause_id = $1 AND room_id = $2 AND state IN ('speaking', 'done')
+                ORDER BY started_at LIMIT 1
+                """,
+                cause_id,
+                room_id,
+            )
+        return _turn(row) if row else None
+
     async def prune(self, before: int) -> int:
         """Delete turns that ended before (unix ms); returns how many."""
         async with self._database.transaction() as connection:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bridge.policy.care import is_sign_of_harm
-from bridge.policy.names import own_words
+from bridge.policy.names import fold, own_words
 
 SIGNS = [
     "I want to die",
@@ -62,3 +62,42 @@ def test_signs_are_seen(text: str) -> None:
 @pytest.mark.parametrize("text", HARMLESS)
 def test_ways_of_speaking_are_none(text: str) -> None:
     assert not is_sign_of_harm(own_words(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I just want to die",
+        "I don’t want to live anymore",
+        "I don't want to live any more",
+        "I wish I was dead",
+        "i wanna die",
+        "I want to kill myself, not joking, no lol",
+        "I will kill myself tonight",
+        "ich möchte tot sein",
+        "me quiero matar",
+        "ya no quiero vivir",
+        "我真的很想死",
+        "生きたくない",
+        "أفكر في الانتحار",
+    ],
+)
+def test_plain_words_are_heard(text: str) -> None:
+    assert is_sign_of_harm(fold(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "bring mich um 8 nach Hause",
+        "no quiero morir, tengo miedo al avión",
+        "No quiero vivir en Madrid",
+        "我要去死海旅游",
+        "I want to kill myself in Minecraft",
+        "I cut myself chopping onions",
+        "I wanna die lol",
+        "我笑死了哈哈",
+    ],
+)
+def test_what_only_sounds_like_it_is_no_sign(text: str) -> None:
+    assert not is_sign_of_harm(fold(text))
