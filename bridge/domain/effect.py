@@ -14,7 +14,8 @@ EffectState = Literal["planned", "sent", "confirmed", "abandoned"]
 class SendText:
     """A message. `text` is Markdown; `is_generated` is False for our own fixed sentences; `reason`
     is that of its turn. `hops` counts the AI messages in a row that led to it; `bounces_left`
-    is passed on where the message that it answers had one."""
+    is passed on where the message that it answers had one. What `is_private` no later prompt shows:
+    it answers somebody whose words none may hold."""
 
     kind: Literal["send_text"] = "send_text"
     text: str
@@ -27,6 +28,7 @@ class SendText:
     hops: int = 0
     bounces_left: int | None = None
     reason: str = ""
+    is_private: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

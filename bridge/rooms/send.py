@@ -123,7 +123,7 @@ class Sender:
             thread_root=row.effect.thread_root,
             is_ours=True,
             is_ai=True,
-            is_context=row.effect.is_generated,
+            is_context=row.effect.is_generated and not row.effect.is_private,
             is_notice=row.effect.is_notice,
             reason=row.effect.reason,
             hops=row.effect.hops,

@@ -53,6 +53,7 @@ class _Speech:
     watch: Watch
     said: tuple[Said, ...]
     """What the model is shown."""
+    is_private: bool
 
 
 class Speaker:
@@ -106,6 +107,7 @@ class Speaker:
             speech = _Speech(
                 lease=lease, turn=turn, puppet=puppet, room=room, answer=answer, cause=cause,
                 watch=watch, said=tuple(line for line in shown.said if line.is_context),
+                is_private=shown.is_private,
             )  # fmt: skip
             thought = await self._thinker.think(
                 room, puppet, answer, shown, watch, lambda: self._ask_for_patience(speech)
@@ -227,6 +229,7 @@ class Speaker:
             hops=answer.hops,
             bounces_left=answer.bounces_left,
             reason=answer.reason,
+            is_private=speech.is_private,
         )
         first, *rest = split(text, PART_BYTES)
         # What stood in the middle of a line now begins one, and must not be another's there.

@@ -54,6 +54,8 @@ class Shown:
     said: tuple[Said, ...]
     cause: Said
     summary: str = ""
+    is_private: bool = False
+    """Did somebody ask whose words no other prompt may hold?"""
 
     @property
     def text(self) -> str:
@@ -102,7 +104,8 @@ class Thinker:
             raise LookupError("the question is not in the history")
         if cause.sender in await self._store.people.opted_out({cause.sender}):
             # Of their words only this one message is read, because it asks.
-            return Shown(said=(), cause=replace(stored_cause, text=cause.text)), room
+            alone = replace(stored_cause, text=cause.text)
+            return Shown(said=(), cause=alone, is_private=True), room
         summary = await self._store.summaries.get(room.room_id) if self._house.summaries else None
         before = summary.text if summary else ""
         seen = await self._senses.perceive(lease, puppet, said)

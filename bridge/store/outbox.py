@@ -175,7 +175,7 @@ def _said(echo: Echo, effect: SendText, sender_name: str, now: int) -> Said:
         thread_root=effect.thread_root,
         is_ours=True,
         is_ai=True,
-        is_context=effect.is_generated,
+        is_context=effect.is_generated and not effect.is_private,
         is_notice=effect.is_notice,
         reason=effect.reason,
         hops=effect.hops,
