@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from bridge.clock import Clock
 from bridge.engine import models
+from bridge.engine.address import ollama_host
 from bridge.engine.demo import DemoEngine
 from bridge.engine.ollama import OllamaEngine
-from bridge.engine.openai import OpenAIEngine
+from bridge.engine.openai import OpenAIEngine, base_of
 from bridge.engine.pool import Endpoint, EnginePool
 from bridge.engine.transcribe import TranscriptionServer
 from bridge.settings import EndpointSettings, EngineSettings
@@ -70,7 +71,7 @@ def _endpoint(server: EndpointSettings, settings: EngineSettings, *, clock: Cloc
                 stall_timeout_s=settings.stall_timeout_s,
             )
             return Endpoint(
-                name=server.url,
+                name=base_of(server.url),
                 engine=openai,
                 slots=server.slots,
                 models=frozenset(server.models),
@@ -87,7 +88,7 @@ def _endpoint(server: EndpointSettings, settings: EngineSettings, *, clock: Cloc
                 stall_timeout_s=settings.stall_timeout_s,
             )
             return Endpoint(
-                name=server.url,
+                name=ollama_host(server.url),
                 engine=engine,
                 slots=server.slots,
                 models=frozenset(server.models),

@@ -25,7 +25,7 @@ from bridge.store.migrations import LATEST, migrate
 from tests.fakes.homeserver import FakeHomeserver
 from tests.fakes.ollama import FakeOllama
 from tests.fakes.ollama_stream import FakeModel
-from tests.fakes.openai import FakeOpenAI
+from tests.fakes.openai import FakeOpenAI, serving
 from tests.lab.ports import free_port
 
 NAMES = [
@@ -527,6 +527,38 @@ async def test_a_server_with_the_chat_completions_api_is_checked(
         installation.environ["ENGINE__API_KEY"] = "wrong"
         refused = await installation.only("engine", "fail")
         assert "api_key" in refused.sentence
+
+
+@pytest.mark.parametrize(
+    ("models", "said"),
+    [((), "The server has no model. It lists: none."), (None, "does not list models")],
+)
+async def test_a_server_that_lists_no_model_is_told(
+    installation: Installation, models: tuple[str, ...] | None, said: str
+) -> None:
+    async def page(request: web.Request) -> web.Response:
+        return web.Response(text="<html>Welcome</html>", content_type="text/html")
+
+    server = FakeOpenAI(models=models or ())
+    async with server, serving(page) as other:
+        url = other if models is None else server.url
+        installation.environ |= {"ENGINE__KIND": "openai", "ENGINE__URL": url}
+        found = await installation.only("engine" if models is None else "models", "fail")
+    assert said in found.sentence
+
+
+@pytest.mark.parametrize("kind", ["ollama", "openai"])
+async def test_a_password_in_an_address_is_not_told(installation: Installation, kind: str) -> None:
+    async with FakeOpenAI() as server:
+        url = server.url if kind == "openai" else installation.ollama.url
+        installation.environ |= {
+            "ENGINE__KIND": kind,
+            "ENGINE__URL": url.replace("//", "//me:hunter2@"),
+        }
+        assert "hunter2" not in as_json(list((await installation.examine()).values()))
+        installation.environ["ENGINE__URL"] = f"http://me:hunter2@127.0.0.1:{free_port()}"
+        found = await installation.only("engine", "fail")
+    assert "hunter2" not in found.sentence
 
 
 async def test_every_further_endpoint_is_checked_too(installation: Installation) -> None:

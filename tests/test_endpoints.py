@@ -23,6 +23,15 @@ def test_the_first_server_and_the_further_ones_are_endpoints() -> None:
     assert not second.serves("4b")
 
 
+def test_an_endpoint_is_named_without_the_password_of_its_address() -> None:
+    settings = EngineSettings(
+        url="http://me:hunter2@one:11434",
+        endpoints=(EndpointSettings(kind="openai", url="http://me:hunter2@two:8000"),),
+    )
+    names = [each.name for each in Endpoints(settings, FakeClock()).pool.endpoints]
+    assert names == ["http://one:11434", "http://two:8000/v1"]
+
+
 def test_what_stays_the_same_stays_as_it_is() -> None:
     endpoints = Endpoints(ONE, FakeClock())
     (first,) = endpoints.pool.endpoints

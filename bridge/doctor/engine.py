@@ -9,8 +9,9 @@ from typing import assert_never
 from bridge.doctor.finding import Finding, fail, ok, skip, warn
 from bridge.domain.cast import Cast
 from bridge.engine import models
+from bridge.engine.address import ollama_host
 from bridge.engine.models import ModelDescription, ModelInfo
-from bridge.engine.openai import OpenAIEngine
+from bridge.engine.openai import OpenAIEngine, base_of
 from bridge.errors import EngineError, ModelMissing
 from bridge.settings import EndpointSettings, EngineSettings
 
@@ -57,7 +58,7 @@ async def _check_openai(server: EndpointSettings, cast: Cast) -> list[Finding]:
         return [fail(_ENGINE, str(error), fix), skip(_MODELS, "an engine")]
     finally:
         await engine.close()
-    found = [ok(_ENGINE, f"A chat completions API answers at {server.url}.")]
+    found = [ok(_ENGINE, f"A chat completions API answers at {base_of(server.url)}.")]
     wanted = [server.model, *(p.persona.model for p in cast.personas())]
     missing = [name for name in dict.fromkeys(wanted) if name and name not in known]
     if server.models:
@@ -85,7 +86,7 @@ async def _check_ollama(
             ),
             skip(_MODELS, "an engine"),
         ]
-    found = [ok(_ENGINE, f"Ollama {version} answers at {server.url}.")]
+    found = [ok(_ENGINE, f"Ollama {version} answers at {ollama_host(server.url)}.")]
     try:
         return [*found, await _check_models(server, settings, cast)]
     except ModelMissing as error:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
 from bridge.domain.prompt import Delta, Finished, TextDelta
+from bridge.engine.stops import StopFilter
 from bridge.engine.surrogates import Surrogates
 from bridge.engine.thoughts import ThoughtFilter
 from bridge.errors import EngineBroken, EngineError
@@ -18,6 +19,8 @@ class Chunk:
     come in several pieces."""
 
     text: str = ""
+    is_hidden: bool = False
+    """The model said something of which nothing is shown."""
     error: str = ""
     end: str | None = None
     model: str = ""
@@ -49,30 +52,32 @@ class Reader:
         model: str,
         problem_of: Callable[[str, bool], EngineError],
         on_end: Callable[[Chunk], None] = lambda _: None,
+        stops: Sequence[str] = (),
     ) -> AsyncGenerator[Delta, None]:
         """Text without thoughts, and one `Finished`. `problem_of` makes an error of one inside the
-        stream and of whether text came before it. Raises EngineError."""
+        stream and of whether text came before it. `stops`: where the text is cut because the server
+        does not do it; the rest is read all the same, for its counts. Raises EngineError."""
         thoughts = ThoughtFilter(starts_inside=model in self._starts_in_thought)
-        surrogates, end, has_spoken = Surrogates(), Chunk(), False
+        surrogates, stop, end, has_spoken = Surrogates(), StopFilter(stops), Chunk(), False
         async with aclosing(chunks):
             async for chunk in chunks:
                 if chunk.error:
                     raise problem_of(chunk.error, has_spoken)
                 end = end.then(chunk)
-                text = thoughts.feed(surrogates.feed(chunk.text))
+                text = stop.feed(thoughts.feed(surrogates.feed(chunk.text)))
                 self._refuse_thoughts(thoughts, model)
                 if text:
                     has_spoken = True
                     yield TextDelta(text=text)
         if end.end is None:
             raise EngineBroken(f"{self._name} ended the stream without finishing the reply.")
-        last = thoughts.feed(surrogates.finish()) + thoughts.finish()
+        last = stop.feed(thoughts.feed(surrogates.finish()) + thoughts.finish()) + stop.finish()
         self._refuse_thoughts(thoughts, model)
         if last:
             yield TextDelta(text=last)
         on_end(end)
         yield Finished(
-            reason="length" if end.end == "length" else "stop",
+            reason="length" if end.end == "length" and not stop.has_stopped else "stop",
             model=end.model or model,
             prompt_tokens=end.prompt_tokens,
             reply_tokens=end.reply_tokens,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Final, cast
 
@@ -34,10 +34,11 @@ class Server:
     ) -> None:
         self.name = name
         self.url = url
-        self._api_key = api_key
+        # Keys hold no spaces, and a line end from a file would be refused by the HTTP client.
+        self._api_key = "".join(api_key.split())
         self._connect_timeout_s = connect_timeout_s
         self._first_token_timeout_s = first_token_timeout_s
-        self._stall_timeout_s = stall_timeout_s
+        self.stall_timeout_s = stall_timeout_s
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -75,7 +76,7 @@ class Server:
     async def get(self, path: str) -> tuple[int, Mapping[str, object]]:
         """Status and JSON of a page. Raises EngineError."""
         with self.translated():
-            async with asyncio.timeout(self._stall_timeout_s):
+            async with asyncio.timeout(self.stall_timeout_s):
                 response = await self._client().get(f"{self.url}{path}", allow_redirects=False)
                 try:
                     return response.status, object_of(await response.read())
@@ -83,9 +84,15 @@ class Server:
                     response.close()
 
     async def pieces(
-        self, response: aiohttp.ClientResponse, first_deadline_s: float
+        self,
+        response: aiohttp.ClientResponse,
+        first_deadline_s: float,
+        next_in_s: Callable[[], float | None] | None = None,
     ) -> AsyncGenerator[bytes, None]:
-        """The answer's body as it comes. Raises EngineError where it stalls or breaks."""
+        """The answer's body as it comes. Raises EngineError where it stalls or breaks.
+
+        `next_in_s` is asked after each piece how long the next word may take; None: what came was
+        no word, and the deadline stays. Without it, every piece is one."""
         deadline_s, has_begun = first_deadline_s, False
         while True:
             with self.translated(has_begun=has_begun):
@@ -93,10 +100,12 @@ class Server:
                     data = await response.content.readany()
             if not data:
                 return
-            has_begun = True
             yield data
             # Set after the yield: the time a reader takes is no stall of the engine's.
-            deadline_s = asyncio.get_running_loop().time() + self._stall_timeout_s
+            silence_s = next_in_s() if next_in_s else self.stall_timeout_s
+            if silence_s is not None:
+                has_begun = True
+                deadline_s = asyncio.get_running_loop().time() + silence_s
 
     async def whole(self, response: aiohttp.ClientResponse) -> Mapping[str, object]:
         """The answer's whole body as one object. Raises EngineError."""
@@ -107,16 +116,22 @@ class Server:
     async def problem(self, response: aiohttp.ClientResponse) -> str:
         """The error in the body of a refused call, or "" when it holds none that we know."""
         with self.translated(has_begun=True):
-            async with asyncio.timeout(self._stall_timeout_s):
+            async with asyncio.timeout(self.stall_timeout_s):
                 raw = await response.content.read(_PROBLEM_BYTES)
-        found = object_of(raw)
-        error = found.get("error") or found.get("detail") or found.get("message")
-        return error_text(error) if error else ""
+        return self.problem_in(object_of(raw))
+
+    def problem_in(self, body: Mapping[str, object]) -> str:
+        """The error that an answer tells, without the key, which some servers repeat."""
+        error = body.get("error") or body.get("detail") or body.get("message")
+        told = error_text(error) if error else ""
+        return told.replace(self._api_key, "***") if self._api_key else told
 
     @contextmanager
     def translated(self, *, has_begun: bool = False) -> Generator[None]:
         """Network errors as ours."""
         where = f"{self.name} at {self.url}"
+        inside = where.replace("The ", "the ", 1)
+        kind = self.name.removeprefix("The ")
         try:
             yield
         except aiohttp.ConnectionTimeoutError:
@@ -125,15 +140,15 @@ class Server:
             what = "stopped in the middle" if has_begun else "did not begin to answer in time"
             raise EngineTimeout(f"{where} {what}.") from None
         except aiohttp.ClientConnectorCertificateError:
-            raise EngineUnreachable(f"The certificate of {where} is not trusted.") from None
+            raise EngineUnreachable(f"The certificate of {inside} is not trusted.") from None
         except aiohttp.ClientConnectorError as error:
             why = error.os_error.strerror or "no connection"
-            raise EngineUnreachable(f"No {self.name} answers at {self.url} ({why}).") from None
+            raise EngineUnreachable(f"No {kind} answers at {self.url} ({why}).") from None
         except (aiohttp.InvalidURL, UnicodeError):
-            raise EngineUnreachable(f"{self.url} is no address of an {self.name}.") from None
+            raise EngineUnreachable(f"{self.url} is no address of a server.") from None
         except (aiohttp.ClientError, OSError) as error:
             raise EngineBroken(
-                f"The connection to {where} broke ({type(error).__name__})."
+                f"The connection to {inside} broke ({type(error).__name__})."
             ) from None
 
     def _client(self) -> aiohttp.ClientSession:
@@ -159,15 +174,35 @@ def object_of(raw: bytes) -> Mapping[str, object]:
 
 
 def error_text(error: object) -> str:
-    """Some servers write a string, others an object with a `message`."""
+    """Some servers write a string, others an object with a `message` and a `code`; a list says
+    which fields are wrong (FastAPI)."""
+    code: object = ""
+    if isinstance(error, list):
+        return "; ".join(map(_field_text, cast("list[object]", error))) or "unknown error"
     if isinstance(error, dict):
-        error = cast("dict[str, object]", error).get("message")
-    return error if isinstance(error, str) and error else "unknown error"
+        told = cast("dict[str, object]", error)
+        error, code = told.get("message"), told.get("code")
+    text = error if isinstance(error, str) and error else "unknown error"
+    return f"{text} ({code})" if isinstance(code, str) and code and code not in text else text
+
+
+def _field_text(entry: object) -> str:
+    if not isinstance(entry, dict):
+        return str(entry)
+    told = cast("dict[str, object]", entry)
+    where = told.get("loc")
+    names = map(str, cast("list[object]", where)) if isinstance(where, list) else ()
+    return f"{'.'.join(names)}: {told.get('msg')}"
+
+
+def in_a_line(problem: str) -> str:
+    """The problem, short enough for a log."""
+    return " ".join(problem.split())[:_PROBLEM_CHARS]
 
 
 def withhold(problem: str, prompt: Prompt) -> str:
     """The problem in one short line; nothing of it where it repeats the prompt (it is logged)."""
-    line = " ".join(problem.split())[:_PROBLEM_CHARS]
+    line = in_a_line(problem)
     asked = " ".join(f"{prompt.system} {prompt.user}".split())
     for start in range(max(0, len(line) - _ECHO_CHARS + 1)):
         if line[start : start + _ECHO_CHARS] in asked:

@@ -6,50 +6,68 @@ out for good where it is refused.
 
 from __future__ import annotations
 
-import json
 import re
 from base64 import b64encode
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from itertools import chain, combinations
 from typing import Final, cast
+from urllib.parse import urlsplit
+
+import aiohttp
 
 from bridge import log
 from bridge.domain.prompt import Delta, Prompt
 from bridge.engine.choosing import TOP, chances_of, letter_in
 from bridge.engine.chunks import Chunk, Reader
-from bridge.engine.http import CONNECT_TIMEOUT_S, Server, error_text, withhold
+from bridge.engine.completions import content, from_wire, logprobs, schema
+from bridge.engine.http import CONNECT_TIMEOUT_S, Server, in_a_line, withhold
+from bridge.engine.refusals import is_overflow, refusal
 from bridge.engine.sse import Events
-from bridge.errors import (
-    ContextTooLong,
-    EngineBroken,
-    EngineError,
-    EngineTimeout,
-    EngineUnreachable,
-    ModelMissing,
-)
+from bridge.errors import EngineBroken, EngineError, ModelMissing
 
 MAX_STOPS: Final = 4
-"""As many as the API allows; the reply is cut at the others by whoever reads it."""
+"""As many as the API allows; we cut the reply at the others."""
+AFTER_END_S: Final = 2.0
+"""How long a complete reply waits for its counts."""
 _NAME: Final = "The model server"
+_PATH: Final = "/chat/completions"
+_DONE: Final = "[DONE]"
 _CHOICE_TOKENS: Final = 24
 _SHARING: Final = frozenset({"vllm", "sglang"})
 """Whose models these servers say they are."""
-_OVERFLOW: Final = re.compile(
-    r"(exceed|longer than|too long|larger than|greater than).*(context|token)"
-    r"|(context|token).*(exceed|too (long|large|many)|overflow)|maximum context length",
-    re.IGNORECASE,
-)
 
-_EXTRAS: Final[Mapping[str, Mapping[str, object]]] = {
+_EXTRAS: Final[Mapping[str, object]] = {
     # Without it vLLM and llama.cpp don't say how many tokens it took.
-    "stream_options": {"stream_options": {"include_usage": True}},
+    "stream_options": {"include_usage": True},
     # vLLM, SGLang and llama.cpp hand it to the chat template: most thinking models know the word.
-    "chat_template_kwargs": {"chat_template_kwargs": {"enable_thinking": False}},
+    "chat_template_kwargs": {"enable_thinking": False},
 }
+_FORMS: Final = ("logprobs", "response_format")
+"""How a choice may be told, the best first; each is named as the field that asks for it."""
 
 
-class _ExtraRefused(Exception):
-    """The server refused the call because of something that it can do without."""
+class _FormRefused(Exception):
+    """The server takes the call, but not the form that the answer should have."""
+
+
+class _Pace:
+    """How long the next word may take. Comments and roles that servers send are no words."""
+
+    def __init__(self, stall_timeout_s: float) -> None:
+        self._stall_timeout_s = stall_timeout_s
+        self._next_in_s: float | None = None
+
+    def note(self, chunk: Chunk) -> None:
+        if chunk.end is not None:
+            self._next_in_s = min(AFTER_END_S, self._stall_timeout_s)
+        elif chunk.text or chunk.is_hidden:
+            self._next_in_s = self._stall_timeout_s
+
+    def next_in_s(self) -> float | None:
+        """None where nothing was said since the last time."""
+        told, self._next_in_s = self._next_in_s, None
+        return told
 
 
 class OpenAIEngine:
@@ -78,6 +96,9 @@ class OpenAIEngine:
         self._shares: bool | None = None
         """Does the server share what it has read among rooms? None: not looked yet."""
         self._refused: set[str] = set()
+        self._taken: set[str] = set()
+        """Fields of calls that were answered since one failed for no known reason: where the server
+        names none, it is not these."""
         self._reader = Reader(_NAME)
         self._log = log.get("engine.openai")
 
@@ -92,9 +113,15 @@ class OpenAIEngine:
         """The names of the models that it serves. Raises EngineError."""
         status, body = await self._server.get("/models")
         if status != 200:
-            raise _refusal_error(status, error_text(body.get("error", "")), "")
+            problem = self._server.problem_in(body)
+            raise refusal(_NAME, status, problem, shown=in_a_line(problem), model=self._model)
         listed = body.get("data")
-        entries = cast("list[object]", listed) if isinstance(listed, list) else []
+        if not isinstance(listed, list):
+            raise EngineBroken(
+                f"What answers at {self._server.url} does not list models as the chat completions "
+                "API does."
+            )
+        entries = cast("list[object]", listed)
         models = [cast("dict[str, object]", e) for e in entries if isinstance(e, dict)]
         self._shares = any(model.get("owned_by") in _SHARING for model in models)
         names = (model.get("id") for model in models)
@@ -120,10 +147,7 @@ class OpenAIEngine:
         }
         if prompt.stop:
             body["stop"] = list(prompt.stop[:MAX_STOPS])
-        for name, extra in _EXTRAS.items():
-            if name not in self._refused:
-                body |= extra
-        return body
+        return body | {name: value for name, value in _EXTRAS.items() if name not in self._refused}
 
     def _system(self, prompt: Prompt) -> str:
         return (self._shares and prompt.system_shared_first) or prompt.system
@@ -131,17 +155,22 @@ class OpenAIEngine:
     async def stream(self, prompt: Prompt, *, affinity: str) -> AsyncGenerator[Delta, None]:
         """See `ports.Engine`."""
         model = await self._begin(prompt)
-        while True:
-            try:
-                async with aclosing(self._attempt(prompt, model)) as deltas:
-                    async for delta in deltas:
-                        yield delta
-                return
-            except _ExtraRefused:
-                continue
-            except ModelMissing:
-                self._chosen = ""
-                raise
+        deadline_s = self._server.deadline_s()
+        body = self.to_wire(prompt, model=model)
+        async with self._call(body, prompt, model, deadline_s) as response:
+            pace = _Pace(self._server.stall_timeout_s)
+            raw = self._server.pieces(response, deadline_s, pace.next_in_s)
+            replies = self._reader.replies(
+                _chunks(raw, pace),
+                model,
+                lambda text, has_spoken: _stream_problem(
+                    text, prompt, model, has_spoken=has_spoken
+                ),
+                stops=prompt.stop[MAX_STOPS:],
+            )
+            async with aclosing(replies):
+                async for delta in replies:
+                    yield delta
 
     async def choose(self, prompt: Prompt, *, affinity: str) -> Mapping[str, float]:
         """See `ports.Engine`. A server that tells no log-probabilities answers in JSON instead,
@@ -150,24 +179,42 @@ class OpenAIEngine:
         letters = [letter for letter, _ in prompt.scene.choices]
         body = self.to_wire(prompt, model=model) | {"stream": False, "temperature": 0}
         body.pop("stream_options", None)
-        if "logprobs" not in self._refused:
-            told = await self._ask(
-                body | {"max_tokens": 1, "logprobs": True, "top_logprobs": TOP}, prompt, model,
-                extra="logprobs",
-            )  # fmt: skip
-            chances = chances_of({"logprobs": _logprobs(told)}, letters) if told else None
+        lacking: list[str] = []
+        for form in _FORMS:
+            if form in self._refused:
+                continue
+            chances = await self._choose_by(form, body, prompt, model, letters)
             if chances is not None:
+                self._refused.update(lacking)
                 return chances
-            self._refused.add("logprobs")
-        if "response_format" not in self._refused:
-            told = await self._ask(
-                body | {"max_tokens": _CHOICE_TOKENS, "response_format": _schema(letters)},
-                prompt, model, extra="response_format",
-            )  # fmt: skip
-            if told:
-                return letter_in(_content(told), letters)
-        told = await self._ask(body | {"max_tokens": _CHOICE_TOKENS}, prompt, model)
-        return letter_in(_content(told or {}), letters)
+            lacking.append(form)
+        told = await self._whole(body | {"max_tokens": _CHOICE_TOKENS}, prompt, model)
+        # Remembered only now: a server that refuses this, too, has another reason.
+        self._refused.update(lacking)
+        return letter_in(content(told), letters)
+
+    async def _choose_by(
+        self,
+        form: str,
+        body: Mapping[str, object],
+        prompt: Prompt,
+        model: str,
+        letters: Sequence[str],
+    ) -> Mapping[str, float] | None:
+        """None where the server does not tell a choice in this form."""
+        is_likelihoods = form == "logprobs"
+        asked: dict[str, object] = (
+            {"max_tokens": 1, "logprobs": True, "top_logprobs": TOP}
+            if is_likelihoods
+            else {"max_tokens": _CHOICE_TOKENS, "response_format": schema(letters)}
+        )
+        try:
+            told = await self._whole({**body, **asked}, prompt, model, form=form)
+        except _FormRefused:
+            return None
+        if is_likelihoods:
+            return chances_of({"logprobs": logprobs(told)}, letters)
+        return letter_in(content(told), letters)
 
     async def _begin(self, prompt: Prompt) -> str:
         """The model to ask. At the first call the server is looked at."""
@@ -188,168 +235,122 @@ class OpenAIEngine:
                 self._log.info("model_chosen", model=self._chosen, among=len(names))
         return wanted or self._chosen
 
-    async def _ask(
-        self, body: dict[str, object], prompt: Prompt, model: str, *, extra: str = ""
-    ) -> Mapping[str, object] | None:
-        """One call whose whole answer comes at once; None where `extra` was refused."""
+    async def _whole(
+        self, body: Mapping[str, object], prompt: Prompt, model: str, *, form: str = ""
+    ) -> Mapping[str, object]:
+        """One call whose whole answer comes at once. Raises _FormRefused and EngineError."""
+        deadline_s = self._server.deadline_s()
+        async with self._call(body, prompt, model, deadline_s, form=form) as response:
+            return await self._server.whole(response)
+
+    @asynccontextmanager
+    async def _call(
+        self,
+        body: Mapping[str, object],
+        prompt: Prompt,
+        model: str,
+        deadline_s: float,
+        *,
+        form: str = "",
+    ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+        """The answer to a call, made again without extras while the server refuses it.
+
+        An extra is left out for good only once a call without it was taken: servers refuse calls
+        for reasons that pass, too. `form`: the field that the caller can do without. Raises
+        _FormRefused and EngineError."""
+        plans = _some_of([n for n in _EXTRAS if n in body and n not in self._taken])
+        without: tuple[str, ...] = ()
         while True:
-            response = await self._server.post("/chat/completions", body, self._server.deadline_s())
+            sent = {name: value for name, value in body.items() if name not in without}
+            response = await self._server.post(_PATH, sent, deadline_s)
             try:
                 if response.status == 200:
-                    return await self._server.whole(response)
+                    self._refused.update(without)
+                    self._taken.update(sent)
+                    yield response
+                    return
                 problem = await self._server.problem(response)
             finally:
                 response.close()
-            if response.status == 400 and (known := self._known_extra(problem, body)):
-                self._refused.add(known)
-                body = {key: value for key, value in body.items() if key != known}
-            elif response.status in (400, 422, 501) and extra and not _OVERFLOW.search(problem):
-                self._refused.add(extra)
-                return None
-            else:
-                raise _refusal_error(response.status, withhold(problem, prompt), model)
+            error = self._refusal(response.status, problem, prompt, model)
+            # One whose reason we know would only come again.
+            is_unclear = response.status in (400, 422, 501) and type(error) is EngineBroken
+            named = next((name for name in _EXTRAS if name in sent and name in problem), "")
+            if not is_unclear:
+                raise error
+            is_about_form = bool(form) and form in problem and not named
+            plan = (*without, named) if named else next(plans, None)
+            may_be_form = bool(form) and plan is None and form not in self._taken
+            if is_about_form or may_be_form:
+                raise _FormRefused
+            if plan is None:
+                # Another server may have taken its place: the next time they are suspects again.
+                self._taken.clear()
+                raise error
+            without = plan
 
-    async def _attempt(self, prompt: Prompt, model: str) -> AsyncGenerator[Delta, None]:
-        body = self.to_wire(prompt, model=model)
-        first_deadline_s = self._server.deadline_s()
-        response = await self._server.post("/chat/completions", body, first_deadline_s)
-        try:
-            if response.status != 200:
-                problem = await self._server.problem(response)
-                if response.status in (400, 422) and (known := self._known_extra(problem, body)):
-                    self._refused.add(known)
-                    raise _ExtraRefused
-                raise _refusal_error(response.status, withhold(problem, prompt), model)
-            replies = self._reader.replies(
-                _chunks(self._server.pieces(response, first_deadline_s)),
-                model,
-                lambda text, has_spoken: _stream_problem(
-                    text, prompt, model, has_spoken=has_spoken
-                ),
-            )
-            async with aclosing(replies):
-                async for delta in replies:
-                    yield delta
-        finally:
-            response.close()
-
-    def _known_extra(self, problem: str, body: Mapping[str, object]) -> str:
-        """The extra that the server complains about, "" where it is something else."""
-        named = [name for name in _EXTRAS if name in body and name in problem]
-        if named or _OVERFLOW.search(problem):
-            return named[0] if named else ""
-        is_about_fields = re.search(r"extra|unknown|unexpected|unrecognized|not permitted", problem)
-        return next((name for name in _EXTRAS if is_about_fields and name in body), "")
+    def _refusal(self, status: int, problem: str, prompt: Prompt, model: str) -> EngineError:
+        error = refusal(_NAME, status, problem, shown=withhold(problem, prompt), model=model)
+        if isinstance(error, ModelMissing):
+            self._chosen = ""
+        return error
 
 
 def base_of(url: str) -> str:
-    """The address that `/chat/completions` is added to: what people give, with `/v1` once."""
-    base = url.strip().rstrip("/")
-    for tail in ("/chat/completions", "/completions", "/models"):
-        base = base.removesuffix(tail)
-    return base if re.search(r"/v\d+[a-z0-9]*$", base) else f"{base}/v1"
+    """The address that `/chat/completions` is added to: what people give, with `/v1` once.
 
-
-def from_wire(data: str) -> Chunk | None:
-    """One event's data; None for the mark of the end and for what says nothing.
-
-    Reasoning (`reasoning_content`, `reasoning`) and tool calls are left out. Raises EngineBroken.
-    """
-    if data.strip() == "[DONE]":
-        return None
+    A bare host gets http. A user and password in it are dropped: addresses are told and logged."""
+    text = url.strip()
     try:
-        value = cast("object", json.loads(data))
-    except (ValueError, RecursionError):
-        raise EngineBroken(
-            "What answers at the engine's address does not speak the chat completions format."
-        ) from None
-    if not isinstance(value, dict):
-        return None
-    event = cast("dict[str, object]", value)
-    if event.get("error") or event.get("object") == "error":
-        return Chunk(error=error_text(event.get("error") or event))
-    choice = _first(event.get("choices"))
-    usage = _object(event.get("usage"))
-    reason = choice.get("finish_reason")
-    content = _object(choice.get("delta")).get("content")
-    model = event.get("model")
-    return Chunk(
-        text=content if isinstance(content, str) else "",
-        end=reason if isinstance(reason, str) and reason else None,
-        model=model if isinstance(model, str) else "",
-        prompt_tokens=_count(usage.get("prompt_tokens")),
-        reply_tokens=_count(usage.get("completion_tokens")),
-    )
+        parts = urlsplit(text if "://" in text else f"http://{text}")
+    except ValueError:
+        return text.rpartition("@")[2]
+    path = parts.path.rstrip("/")
+    for tail in (_PATH, "/completions", "/models"):
+        path = path.removesuffix(tail)
+    base = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{path}"
+    return base if re.search(r"/v\d+[a-z0-9]*$", path) else f"{base}/v1"
 
 
-async def _chunks(raw: AsyncGenerator[bytes, None]) -> AsyncGenerator[Chunk, None]:
+async def _data(raw: AsyncGenerator[bytes, None]) -> AsyncGenerator[str, None]:
     events = Events()
     async with aclosing(raw) as pieces:
         async for piece in pieces:
             for data in events.feed(piece):
-                if chunk := from_wire(data):
-                    yield chunk
+                yield data
     for data in events.rest():
-        if chunk := from_wire(data):
-            yield chunk
+        yield data
 
 
-def _schema(letters: Sequence[str]) -> dict[str, object]:
-    schema = {
-        "type": "object",
-        "properties": {"choice": {"type": "string", "enum": list(letters)}},
-        "required": ["choice"],
-        "additionalProperties": False,
-    }
-    wrapped = {"name": "choice", "schema": schema, "strict": True}
-    return {"type": "json_schema", "json_schema": wrapped}
+async def _chunks(raw: AsyncGenerator[bytes, None], pace: _Pace) -> AsyncGenerator[Chunk, None]:
+    """What goes wrong after the reply's end takes nothing from it."""
+    has_ended = False
+    try:
+        async with aclosing(_data(raw)) as events:
+            async for data in events:
+                if data.strip() == _DONE:
+                    if not has_ended:
+                        yield Chunk(end="stop")
+                    return
+                if chunk := from_wire(data):
+                    if has_ended and chunk.error:
+                        return
+                    has_ended = has_ended or chunk.end is not None
+                    pace.note(chunk)
+                    yield chunk
+    except EngineError:
+        if not has_ended:
+            raise
 
 
-def _logprobs(answer: Mapping[str, object]) -> object:
-    return _object(_first(answer.get("choices")).get("logprobs")).get("content")
-
-
-def _content(answer: Mapping[str, object]) -> str:
-    content = _object(_first(answer.get("choices")).get("message")).get("content")
-    return content if isinstance(content, str) else ""
-
-
-def _first(value: object) -> Mapping[str, object]:
-    listed = cast("list[object]", value) if isinstance(value, list) else []
-    return _object(listed[0]) if listed else {}
-
-
-def _object(value: object) -> Mapping[str, object]:
-    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
-
-
-def _count(value: object) -> int:
-    return max(0, value) if isinstance(value, int) else 0
-
-
-def _refusal_error(status: int, problem: str, model: str) -> EngineError:
-    said = f"{_NAME} answered {status}: {problem or 'no reason given'}"
-    if status in (400, 413, 422, 500) and _OVERFLOW.search(problem):
-        return ContextTooLong(said)
-    if status in (400, 404) and "model" in problem.lower():
-        return ModelMissing(f"{_NAME} has no model {model!r}: {problem}")
-    match status:
-        case 401 | 403:
-            return EngineUnreachable(f"{said}. Check engine.api_key.")
-        case 429 | 502 | 503:
-            return EngineUnreachable(said)
-        case 408 | 504:
-            return EngineTimeout(said)
-        case 404 | 405:
-            return EngineBroken(f"{said}. There is no chat completions API at this address.")
-        case _ if 300 <= status < 400:
-            return EngineBroken(f"{said}. It redirects; set engine.url to the final address.")
-        case _:
-            return EngineBroken(said)
+def _some_of(names: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Each one, then each two, up to all."""
+    return chain.from_iterable(combinations(names, n) for n in range(1, len(names) + 1))
 
 
 def _stream_problem(problem: str, prompt: Prompt, model: str, *, has_spoken: bool) -> EngineError:
     """An error inside the stream; its status went out as 200 before it was known."""
-    if not has_spoken and _OVERFLOW.search(problem):
-        return _refusal_error(400, withhold(problem, prompt), model)
-    return EngineBroken(f"{_NAME} broke off: {withhold(problem, prompt)}")
+    shown = withhold(problem, prompt)
+    if not has_spoken and is_overflow(problem):
+        return refusal(_NAME, 400, problem, shown=shown, model=model)
+    return EngineBroken(f"{_NAME} broke off: {shown}")

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
 from bridge.errors import EngineBroken
 
 MAX_EVENT_BYTES: Final = 4 * 1024 * 1024
+_LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 
 
 class Events:
     """Collects bytes and gives the data of each complete event. Comments and other fields are
-    skipped (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
+    skipped (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+
+    Not in that specification: some builds of llama.cpp tell an error in a field `error`. Its value
+    is given here as the `error` of an object."""
 
     def __init__(self) -> None:
-        self._pending = bytearray()
+        self._pending = b""
         self._data: list[str] = []
 
     def feed(self, piece: bytes) -> Iterator[str]:
         """The events that `piece` completes. Raises EngineBroken for one without end."""
         self._pending += piece
-        *lines, rest = bytes(self._pending).replace(b"\r\n", b"\n").split(b"\n")
-        self._pending = bytearray(rest)
+        # A carriage return at the end may be half of a line end.
+        half = self._pending.endswith(b"\r")
+        *lines, rest = _LINE_END.split(self._pending[:-1] if half else self._pending)
+        self._pending = rest + b"\r" if half else rest
         for line in lines:
             yield from self._line(line)
         if len(self._pending) + sum(map(len, self._data)) > MAX_EVENT_BYTES:
@@ -30,8 +37,7 @@ class Events:
 
     def rest(self) -> Iterator[str]:
         """The last event, where nothing ended it."""
-        last = bytes(self._pending)
-        self._pending.clear()
+        last, self._pending = self._pending.removesuffix(b"\r"), b""
         yield from self._line(last)
         yield from self._line(b"")
 
@@ -44,3 +50,5 @@ class Events:
         field, _, value = line.partition(b":")
         if field == b"data":
             self._data.append(value.removeprefix(b" ").decode("utf-8", "replace"))
+        elif field == b"error":
+            self._data.append(f'{{"error": {value.decode("utf-8", "replace")}}}')

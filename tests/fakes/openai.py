@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -15,21 +16,33 @@ Body = dict[str, Any]
 
 @dataclass
 class FakeOpenAI:
-    """`reply` is streamed word by word. `refuses`: fields that it answers 400 to, by name.
-    `cut`: bytes of each packet, 0 for whole events. `ending`: how a stream ends: "done" (with
-    `[DONE]`), "silent" (the reason, no `[DONE]`), "early" (no reason), "error" (in the middle)."""
+    """`reply` is streamed word by word. `refuses`: fields that it answers 400 to, by name unless
+    `names_fields` is off. `cut`: bytes of each packet, 0 for whole events; `is_one_packet`: all
+    events at once. `ending`: how a stream ends: "done" (with `[DONE]`), "silent" (the reason, no
+    `[DONE]`), "unexplained" (`[DONE]`, no reason), "early" (neither), "error" (in the middle).
+    `after`: what comes then: "close", "hang", "reset". `pings_after`: so many pieces, and then
+    signs of life for ever. `raw`: this stream instead. `window_tokens`: words it reads, 0: any."""
 
     reply: str = "Hello you there."
     models: Sequence[str] = ("tiny-chat",)
     refuses: set[str] = field(default_factory=set[str])
+    names_fields: bool = True
     status: int = 200
-    problem: str = ""
+    problem: object = ""
+    """What a refusal's `error` holds; a string becomes its message."""
     key: str = ""
     owner: str = "llamacpp"
     cut: int = 0
+    is_one_packet: bool = False
     ending: str = "done"
+    after: str = "close"
+    pings_after: int | None = None
+    raw: str | None = None
+    window_tokens: int = 0
     line_end: str = "\n"
     reasoning: str = ""
+    reasoning_field: str = "reasoning_content"
+    calls_tool: bool = False
     first_delay_s: float = 0.0
     stall_after: int = 0
     choice: dict[str, float] = field(default_factory=dict[str, float])
@@ -37,7 +50,9 @@ class FakeOpenAI:
     seen: list[Body] = field(default_factory=list[Body])
     headers: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
     heard: list[bytes] = field(default_factory=list[bytes])
-    cancelled: int = 0
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when somebody went away before the stream's end."""
     url: str = ""
     _runner: web.AppRunner | None = None
 
@@ -79,26 +94,35 @@ class FakeOpenAI:
 
     def _refusal(self, request: web.Request) -> web.Response | None:
         self.headers.append(dict(request.headers))
-        if self.key and request.headers.get("Authorization") != f"Bearer {self.key}":
-            return web.json_response({"error": {"message": "bad key"}}, status=401)
+        given = request.headers.get("Authorization", "")
+        if self.key and given != f"Bearer {self.key}":
+            told = f"Incorrect API key provided: {given.removeprefix('Bearer ')}."
+            return web.json_response({"error": {"message": told}}, status=401)
         if self.status != 200:
             headers = {"Location": "/elsewhere"} if self.status in (301, 307) else None
-            error = {"error": {"message": self.problem, "type": "invalid_request_error"}}
-            return web.json_response(error, status=self.status, headers=headers)
+            problem = self.problem
+            if isinstance(problem, str):
+                problem = {"message": problem, "type": "invalid_request_error"}
+            return web.json_response({"error": problem}, status=self.status, headers=headers)
         return None
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         body: Body = await request.json()
         self.seen.append(body)
+        self.asked.set()
         if refusal := self._refusal(request):
             return refusal
         for name in self.refuses:
             if name in body:
-                error = {"error": {"message": f"Unsupported parameter: {name}"}}
-                return web.json_response(error, status=400)
+                told = f"Unsupported parameter: {name}" if self.names_fields else "Bad Request"
+                return web.json_response({"error": {"message": told}}, status=400)
         if body["model"] not in self.models:
             error = {"error": {"message": f"The model `{body['model']}` does not exist."}}
             return web.json_response(error, status=404)
+        count = sum(len(str(m["content"]).split()) for m in body["messages"])
+        if self.window_tokens and count > self.window_tokens:
+            told = f"This model's maximum context length is {self.window_tokens} tokens."
+            return web.json_response({"error": {"message": told}}, status=400)
         if not body.get("stream"):
             return web.json_response(self._whole(body))
         return await self._stream(request, body)
@@ -118,12 +142,20 @@ class FakeOpenAI:
         await response.prepare(request)
         try:
             await asyncio.sleep(self.first_delay_s)
-            for n, piece in enumerate(self._pieces(body)):
+            pieces = self._pieces(body) if self.raw is None else [self.raw]
+            for n, piece in enumerate(["".join(pieces)] if self.is_one_packet else pieces):
                 if self.stall_after and n >= self.stall_after:
                     await asyncio.sleep(3600)
+                while n == self.pings_after:
+                    await self._write(response, ": ping\n\n")
+                    await asyncio.sleep(0.02)
                 await self._write(response, piece)
+            if self.after != "close":
+                await asyncio.sleep(0.05 if self.after == "reset" else 3600)
+                assert request.transport is not None
+                request.transport.abort()
         except (asyncio.CancelledError, ConnectionError):
-            self.cancelled += 1
+            self.left.set()
             raise
         return response
 
@@ -132,17 +164,24 @@ class FakeOpenAI:
             choice = {"index": 0, "delta": delta, "finish_reason": reason}
             return self._event({"model": body["model"], "choices": [choice]})
 
-        words = [w + " " for w in self.reply.split(" ")]
+        text = self.reply
+        for stop in body.get("stop", []):
+            text = text.partition(stop)[0]
+        words = [w + " " for w in text.split(" ")]
         words[-1] = words[-1].rstrip(" ")
         is_long = len(words) > body["max_tokens"]
         words = words[: body["max_tokens"]]
         pieces = [":" + " keep alive" + self.line_end, event({"role": "assistant"})]
-        pieces += [event({"reasoning_content": self.reasoning})] if self.reasoning else []
+        pieces += [event({self.reasoning_field: self.reasoning})] if self.reasoning else []
+        tool = {"index": 0, "function": {"name": "f", "arguments": "{}"}}
+        pieces += [event({"tool_calls": [tool]})] if self.calls_tool else []
         pieces += [event({"content": word}) for word in words]
         if self.ending == "error":
             return [*pieces[:-1], self._event({"error": {"message": "out of memory"}})]
         if self.ending == "early":
             return pieces
+        if self.ending == "unexplained":
+            return [*pieces, f"data: [DONE]{2 * self.line_end}"]
         pieces.append(event({}, "length" if is_long else "stop"))
         if "stream_options" in body:
             usage = {"prompt_tokens": 11, "completion_tokens": len(words)}
@@ -159,3 +198,19 @@ class FakeOpenAI:
         size = self.cut or len(data)
         for start in range(0, len(data), size):
             await response.write(data[start : start + size])
+
+
+@asynccontextmanager
+async def serving(
+    answer: Callable[[web.Request], Awaitable[web.StreamResponse]],
+) -> AsyncIterator[str]:
+    """The address of a server that answers every path like this."""
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
