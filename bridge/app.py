@@ -30,6 +30,7 @@ from bridge.rooms.actor import Actor
 from bridge.rooms.dispatcher import Dispatcher
 from bridge.rooms.gate import Gate
 from bridge.rooms.heart import Heart
+from bridge.rooms.live import Live
 from bridge.rooms.lookback import Lookback
 from bridge.rooms.media import Senses
 from bridge.rooms.perform import Performer
@@ -38,6 +39,7 @@ from bridge.rooms.quiet import Quiet
 from bridge.rooms.recall import Recall
 from bridge.rooms.send import Sender
 from bridge.rooms.speak import Speaker
+from bridge.rooms.speech import Composer
 from bridge.rooms.think import Thinker
 from bridge.rooms.tokens import Tokens
 from bridge.rooms.watcher import Watcher
@@ -88,6 +90,7 @@ def assemble(
         transcriber=transcriber,
         has_eyes=house.has_eyes,
     )
+    composer = Composer(house=house, clock=clock)
     speaker = Speaker(
         store=store,
         homeserver=homeserver,
@@ -95,6 +98,8 @@ def assemble(
             store=store, engine=engine, senses=senses, tokens=tokens, house=house, clock=clock
         ),
         sender=sender,
+        live=Live(store=store, sender=sender, composer=composer, house=house, clock=clock),
+        composer=composer,
         house=house,
         clock=clock,
     )

@@ -212,13 +212,23 @@ class Workers(Protocol):
 
 class Outbox(Protocol):
     async def plan(
-        self, lease: Lease, turn: Turn, effects: Sequence[tuple[str, Effect]]
+        self,
+        lease: Lease,
+        turn: Turn,
+        effects: Sequence[tuple[str, Effect]],
+        *,
+        goes_on: bool = False,
     ) -> Sequence[Planned]:
-        """Commit effects (ordinal, effect) of a turn and move the turn to `speaking`.
+        """Commit effects (ordinal, effect) of a turn and move the turn to `speaking`, unless it
+        goes on thinking.
 
         A row that exists is kept as it is: the stored content is the truth, never made again.
         Returns the turn's rows in the order they were planned. Raises LeaseLost.
         """
+        ...
+
+    async def of_turn(self, turn_id: TurnId) -> Sequence[Planned]:
+        """The turn's rows in the order they were planned."""
         ...
 
     async def mark_sent(

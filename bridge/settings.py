@@ -215,6 +215,12 @@ class AccessSettings(Section):
     max_members: int = Field(default=2000, ge=2)
 
 
+class LiveSettings(Section):
+    mode: Literal["auto", "off"] = "auto"
+    after_s: float = Field(default=4, ge=0)
+    every_s: float = Field(default=2.5, ge=0.2)
+
+
 class RoomSettings(Section):
     answer_age_limit_s: int = Field(default=600, ge=10)
     language: Annotated[str, AfterValidator(_language)] = "en"
@@ -223,6 +229,7 @@ class RoomSettings(Section):
     summaries: bool = True
     burst_pause_s: float = Field(default=1.5, ge=0, le=10)
     typing_chars_per_s: float = Field(default=60, ge=0)
+    live: LiveSettings = LiveSettings()
     ai_exchange_messages: int = Field(default=4, ge=1, le=20)
     max_level: Talkativeness = "chatty"
     ai_share: float = Field(default=0.3, ge=0, le=1)
@@ -313,6 +320,7 @@ class Settings(Section):
         )
 
     def limits(self) -> Limits:
+        live = self.rooms.live
         return Limits(
             answer_age_ms=self.rooms.answer_age_limit_s * 1000,
             burst_ms=round(self.rooms.burst_pause_s * 1000),
@@ -323,6 +331,8 @@ class Settings(Section):
             max_reply_tokens=self.engine.max_reply_tokens,
             temperature=self.engine.temperature,
             context_days=self.retention.room_text_days,
+            live_after_ms=round(live.after_s * 1000) if live.mode == "auto" else None,
+            live_every_ms=round(live.every_s * 1000),
         )
 
     def puppet_user_id(self, puppet_id: str) -> str:

@@ -43,3 +43,7 @@ class Limits:
     ai_messages: int = 4
     """Of an exchange among puppets that a person opened."""
     context_days: int = 7
+    live_after_ms: int | None = 4_000
+    """A reply that takes longer is shown while it is being written. None: none is."""
+    live_every_ms: int = 2_500
+    """At least so long lies between two edits of it."""

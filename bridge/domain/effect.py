@@ -15,7 +15,7 @@ class SendText:
     """A message. `text` is Markdown; `is_generated` is False for our own fixed sentences; `reason`
     is that of its turn. `hops` counts the AI messages in a row that led to it; `bounces_left`
     is passed on where the message that it answers had one. What `is_private` no later prompt shows:
-    it answers somebody whose words none may hold."""
+    it answers somebody whose words none may hold. What `is_live` is still being written."""
 
     kind: Literal["send_text"] = "send_text"
     text: str
@@ -29,6 +29,16 @@ class SendText:
     bounces_left: int | None = None
     reason: str = ""
     is_private: bool = False
+    is_live: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditText:
+    """Puts `new` in the place of a message of ours. What that replies to and its thread stay."""
+
+    kind: Literal["edit_text"] = "edit_text"
+    target: EventId
+    new: SendText
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +55,12 @@ class Redact:
     reason: str = ""
 
 
-Effect = SendText | React | Redact
+def is_for_prompts(said: SendText) -> bool:
+    """May later prompts show it? What is not whole yet may still change."""
+    return said.is_generated and not (said.is_private or said.is_live)
+
+
+Effect = SendText | EditText | React | Redact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import Final, cast
 from bridge.domain.events import Membership, MembershipState, RoomEvent, StateChange
 from bridge.domain.ids import EventId, PuppetId, RoomId, UserId
 from bridge.domain.room_settings import Exchange, RoomSettings
+from bridge.domain.vendor import LIVE_STATES
 
 _MAX_ID_CHARS: Final = 255
 _CREATORS_ARE_ABOVE_SINCE: Final = 12
@@ -56,7 +57,8 @@ class Room:
     thought about for. `predecessor` and `successor` are rooms before and after an upgrade.
     `asked_at` is when a puppet was last asked something, or spoke; `cared_for` are those who were
     offered help, `cared_at` is when that was last (both unix ms). `deferred` are those who asked
-    for too much and know it, with the instant until which they are not told again.
+    for too much and know it, with the instant until which they are not told again. `allows_live`:
+    nobody has forbidden here to show messages while they are written.
     """
 
     room_id: RoomId
@@ -81,6 +83,7 @@ class Room:
     cared_at: int = 0
     cared_for: tuple[UserId, ...] = ()
     deferred: Mapping[UserId, int] = field(default_factory=dict[UserId, int])
+    allows_live: bool = True
 
     def joined(self) -> tuple[Member, ...]:
         return tuple(m for m in self.members.values() if m.membership == "join")
@@ -118,7 +121,7 @@ def refreshed(room: Room, state: Iterable[Membership | StateChange]) -> Room:
     """The room with everything the homeserver knows read anew; what is ours alone stays."""
     room = replace(
         room, name="", topic="", is_encrypted=False, is_public=False, is_space=False, members={},
-        powers=Powers(),
+        powers=Powers(), allows_live=True,
     )  # fmt: skip
     for event in state:
         room = apply(room, event)
@@ -164,6 +167,8 @@ def _apply_state(room: Room, event: StateChange) -> Room:
             )
         case "m.room.tombstone":
             return replace(room, successor=room.successor or successor_of(event))
+        case _ if event.type in LIVE_STATES:
+            return replace(room, allows_live=content.get("enabled") is not False)
         case "m.room.power_levels":
             return replace(room, powers=_with_levels(room.powers or Powers(), content))
         case _:

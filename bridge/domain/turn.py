@@ -8,8 +8,8 @@ from typing import Final, Literal
 from bridge.domain.ids import EventId, PuppetId, RoomId, TurnId, UserId
 
 TurnState = Literal["thinking", "speaking", "done", "dropped", "failed"]
-"""thinking: nothing is visible, generate again after a crash. speaking: its effects are planned,
-never generate again. done, dropped, failed: over."""
+"""thinking: its reply is not known, generate again after a crash; what it has shown of it is marked
+as live. speaking: its effects are planned, never generate again. done, dropped, failed: over."""
 
 OPEN: Final[frozenset[TurnState]] = frozenset({"thinking", "speaking"})
 

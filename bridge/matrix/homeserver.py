@@ -34,8 +34,9 @@ from bridge.errors import (
     Unreachable,
 )
 from bridge.matrix.pictures import MAX_BYTES, prepared
+from bridge.matrix.render import render
 from bridge.matrix.timeline import since_joined
-from bridge.matrix.wire import MXC, parse_event, parse_transaction, render
+from bridge.matrix.wire import MXC, parse_event, parse_transaction
 
 SEND_TIMEOUT_S: Final = 4.5
 """Under half of a worker's lease, so that no send outlives it."""

@@ -14,8 +14,9 @@ from bridge.domain.events import Delivery, Membership, StateChange
 from bridge.domain.ids import EventId, RoomId, TxnId, UserId
 from bridge.domain.persona import Puppet
 from bridge.errors import Refused, Unreachable
+from bridge.matrix.render import render
 from bridge.matrix.timeline import since_joined
-from bridge.matrix.wire import parse_event, parse_transaction, render
+from bridge.matrix.wire import parse_event, parse_transaction
 
 TxnMemory = Literal["device", "memory", "none"]
 """What is remembered of transaction ids: by device for ever, until a restart, nothing."""

@@ -1,4 +1,4 @@
-"""JSON of the homeserver to events, and effects to JSON.
+"""JSON of the homeserver to events.
 
 Pure. Strangers choose what stands in an event: whatever it is, parsing never raises.
 """
@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final, assert_never, cast
+from typing import Any, Final, cast
 
-from bridge.domain.effect import Effect, React, Redact, SendText
 from bridge.domain.events import (
     Delivery,
     Echo,
@@ -29,14 +28,9 @@ from bridge.domain.events import (
     StateChange,
 )
 from bridge.domain.ids import EventId, RoomId, TxnId, UserId
-from bridge.domain.persona import Puppet
-from bridge.domain.vendor import AI_KEY, TXN_KEY
+from bridge.domain.vendor import AI_KEY, LIVE_STATES, TXN_KEY
 from bridge.matrix.body import pills_of, without_fallback
-from bridge.matrix.markdown import to_html
 from bridge.matrix.shape import shape_of
-
-MAX_CONTENT_BYTES: Final = 60_000
-"""An event holds 64 KiB; signatures, hashes and ids take the rest."""
 
 _MAX_RAW_BYTES: Final = 65_536
 _MAX_ID_CHARS: Final = 255
@@ -44,7 +38,7 @@ _MAX_INT: Final = 2**53 - 1
 """The largest number of canonical JSON; old room versions let larger ones pass."""
 _MAX_DEPTH: Final = 50
 _MAX_HOPS: Final = 1000
-_BOUNCES: Final = "m.bounce_limit"
+BOUNCES: Final = "m.bounce_limit"
 """How many more messages of programs may follow (what some bots put into theirs)."""
 _MAX_KEY_CHARS: Final = 100
 _UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
@@ -114,81 +108,6 @@ def parse_event(raw: object, now: int, room_id: str = "") -> RoomEvent | None:
     return parse(event, _object(event.get("content"), "`content`"), _envelope(event, now, room_id))
 
 
-def render(effect: Effect, txn_id: TxnId, puppet: Puppet) -> tuple[str, dict[str, object]]:
-    """Event type and content of an effect. A content too large for its HTML goes without it."""
-    match effect:
-        case SendText():
-            return "m.room.message", _render_text(effect, txn_id, puppet)
-        case React():
-            return "m.reaction", {
-                "m.relates_to": {
-                    "rel_type": "m.annotation",
-                    "event_id": effect.target,
-                    "key": effect.key,
-                },
-                **_marks(puppet, txn_id),
-            }
-        case Redact():
-            return "m.room.redaction", {
-                "redacts": effect.target,
-                **({"reason": effect.reason} if effect.reason else {}),
-                **_marks(puppet, txn_id),
-            }
-        case _:
-            assert_never(effect)
-
-
-def _render_text(effect: SendText, txn_id: TxnId, puppet: Puppet) -> dict[str, object]:
-    text = _text(effect.text)
-    content: dict[str, object] = {
-        "msgtype": "m.notice" if effect.is_notice else "m.text",
-        "body": text,
-        "m.mentions": {"user_ids": list(effect.mentions)} if effect.mentions else {},
-        **_marks(
-            puppet,
-            txn_id,
-            is_generated=effect.is_generated,
-            model=effect.model,
-            hops=effect.hops,
-        ),
-    }
-    if effect.bounces_left is not None:
-        content[_BOUNCES] = effect.bounces_left
-    if relation := _relation(effect):
-        content["m.relates_to"] = relation
-    if html := to_html(text):
-        content["format"] = "org.matrix.custom.html"
-        content["formatted_body"] = html
-        if len(json.dumps(content, ensure_ascii=False).encode()) > MAX_CONTENT_BYTES:
-            del content["format"], content["formatted_body"]
-    return content
-
-
-def _relation(effect: SendText) -> dict[str, object]:
-    relation: dict[str, object] = {}
-    if effect.thread_root:
-        relation |= {"rel_type": "m.thread", "event_id": effect.thread_root}
-    if effect.reply_to:
-        relation["m.in_reply_to"] = {"event_id": effect.reply_to}
-        if effect.thread_root:
-            relation["is_falling_back"] = False
-    return relation
-
-
-def _marks(
-    puppet: Puppet, txn_id: TxnId, *, is_generated: bool = False, model: str = "", hops: int = 0
-) -> dict[str, object]:
-    return {
-        AI_KEY: {
-            "generated": is_generated,
-            "persona": puppet.persona.persona_id,
-            "model": model,
-            "hops": hops,
-        },
-        TXN_KEY: txn_id,
-    }
-
-
 def _message(event: Json, content: Json, envelope: Any) -> Message | Edit | None:
     if not content:
         return None  # It was redacted.
@@ -202,15 +121,16 @@ def _message(event: Json, content: Json, envelope: Any) -> Message | Edit | None
         return Edit(
             **envelope,
             target=_id(relation.get("event_id"), "the edited event"),
-            text=_text(new.get("body")) or _text(content.get("body")),
+            text=text_of(new.get("body")) or text_of(content.get("body")),
             txn_id=txn_id,
         )
     reply_to, thread_root = _relations(relation)
-    text = _text(content.get("body"))
-    html = _text(content.get("formatted_body"))
+    text = text_of(content.get("body"))
+    html = text_of(content.get("formatted_body"))
+    kind = _KINDS.get(text_of(content.get("msgtype")), "other")
     return Message(
         **envelope,
-        content_kind="other" if is_sticker else _KINDS.get(_text(content.get("msgtype")), "other"),
+        content_kind="other" if is_sticker else kind,
         text=without_fallback(text) if reply_to else text,
         mentions=_mentions(content),
         pills=pills_of(html),
@@ -219,14 +139,14 @@ def _message(event: Json, content: Json, envelope: Any) -> Message | Edit | None
         is_ai_marked=isinstance(content.get(AI_KEY), dict),
         media=_media(content),
         hops=_count(_maybe_object(content.get(AI_KEY)).get("hops")) or 0,
-        bounces_left=_count(content.get(_BOUNCES)),
+        bounces_left=_count(content.get(BOUNCES)),
         txn_id=txn_id,
     )
 
 
 def _media(content: Json) -> Media | None:
     """An image or a voice message that is not encrypted."""
-    url = _text(content.get("url"))
+    url = text_of(content.get("url"))
     if not MXC.fullmatch(url):
         return None
     match content.get("msgtype"):
@@ -265,7 +185,7 @@ def _reaction(_: Json, content: Json, envelope: Any) -> Reaction | None:
     if relation.get("rel_type") != "m.annotation" or not isinstance(key, str):
         return None
     target = _id(relation.get("event_id"), "the target of the reaction")
-    return Reaction(**envelope, target=target, key=_text(key)[:_MAX_KEY_CHARS])
+    return Reaction(**envelope, target=target, key=text_of(key)[:_MAX_KEY_CHARS])
 
 
 def _redaction(event: Json, content: Json, envelope: Any) -> Redaction:
@@ -286,9 +206,9 @@ def _membership(event: Json, content: Json, envelope: Any) -> Membership:
         **envelope,
         user_id=UserId(_id(event.get("state_key"), "`state_key`")),
         membership=cast(MembershipState, membership),
-        display_name=_text(content.get("displayname"))[:_MAX_ID_CHARS],
+        display_name=text_of(content.get("displayname"))[:_MAX_ID_CHARS],
         is_direct=content.get("is_direct") is True,
-        reason=_text(content.get("reason")),
+        reason=text_of(content.get("reason")),
         stripped=_stripped(event),
     )
 
@@ -298,7 +218,7 @@ def _state_change(event: Json, content: Json, envelope: Any) -> StateChange | No
         return None
     if event["type"] == "m.room.encryption":
         # Whatever else stands in it, the room is encrypted now: this must not get lost.
-        content = {"algorithm": _text(content.get("algorithm"))}
+        content = {"algorithm": text_of(content.get("algorithm"))}
     elif not _is_flat(content, _MAX_DEPTH):
         raise _Unusable("`content` is nested too deeply")
     return StateChange(**envelope, type=event["type"], content=dict(content))
@@ -314,11 +234,11 @@ def _stripped(event: Json) -> dict[str, str]:
         content = _maybe_object(state.get("content"))
         match state.get("type"):
             case "m.room.create":
-                found["room_type"] = _text(content.get("type"))
+                found["room_type"] = text_of(content.get("type"))
             case "m.room.encryption":
-                found["encryption"] = _text(content.get("algorithm")) or "unknown"
+                found["encryption"] = text_of(content.get("algorithm")) or "unknown"
             case "m.room.name":
-                found["name"] = _text(content.get("name"))[:_MAX_ID_CHARS]
+                found["name"] = text_of(content.get("name"))[:_MAX_ID_CHARS]
             case _:
                 pass
     return {key: value for key, value in found.items() if value}
@@ -390,7 +310,7 @@ def _count(value: object) -> int | None:
     return value if type(value) is int and 0 <= value <= _MAX_HOPS else None
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
     """The value if it is text, with what is no character replaced."""
     if not isinstance(value, str):
         return ""
@@ -418,6 +338,7 @@ _STATE_PARSERS: Final[dict[str, _Parse]] = {
             "m.room.power_levels",
             "m.room.tombstone",
             "m.room.server_acl",
+            *LIVE_STATES,
         ),
         _state_change,
     ),

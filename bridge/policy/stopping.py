@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, assert_never
 
 from bridge.domain.cast import Cast
+from bridge.domain.effect import EditText, Effect, React, Redact, SendText
 from bridge.domain.events import Reaction
 from bridge.domain.history import Said
 from bridge.domain.persona import Puppet
+from bridge.policy import reasons
 from bridge.policy.addressing import Heard
 from bridge.policy.names import PLACE, fold, name_at
 from bridge.policy.opening import AND, GREETINGS
@@ -123,6 +125,20 @@ def stopped_by_reaction(cast: Cast, reaction: Reaction, target: Said | None) -> 
     if target is None or reaction.key.strip().rstrip("\ufe0e\ufe0f") != _STOP_SIGN:
         return None
     return cast.by_user_id(target.sender)
+
+
+def gives_way(effect: Effect, reason: str) -> bool:
+    """Is it left undone, though planned, because of that? Not what takes something back, nor what
+    makes whole a message that the room sees the half of."""
+    match effect:
+        case SendText() | React():
+            return True
+        case EditText():
+            return reason not in (reasons.STOP_WORD, reasons.STOP_REACTION, reasons.SOMEBODY_SPOKE)
+        case Redact():
+            return False
+        case _:
+            assert_never(effect)
 
 
 def is_stop(remainder: str) -> bool:

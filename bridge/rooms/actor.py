@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from bridge import log, metrics
@@ -26,6 +26,7 @@ from bridge.domain.ids import EventId, PuppetId, UserId
 from bridge.domain.lease import Arrival, Lease
 from bridge.domain.persona import Puppet
 from bridge.domain.room import Room, apply, refreshed
+from bridge.domain.turn import Turn
 from bridge.errors import BridgeError, LeaseLost, Refused
 from bridge.policy import language
 from bridge.policy.decide import decide
@@ -57,6 +58,16 @@ _RECENT: Final = 20
 _MAY_GO_ON_MS: Final = WITHIN_MS + 10_000
 _AHEAD: Final = 20
 """Messages before an event, and behind it, that a decision about it may look at."""
+
+
+@dataclass(slots=True)
+class _Visit:
+    """One lease of a room: what has come behind the event in hand, and the turns that an earlier
+    one left unfinished."""
+
+    lease: Lease
+    unfinished: Sequence[Turn]
+    ahead: Ahead = field(default_factory=Ahead)
 
 
 class Actor:
@@ -106,8 +117,7 @@ class Actor:
         room = await store.rooms.get(lease.room_id)
         # Looking back comes first: it may find in the room what would be sent again.
         await self._lookback.look(lease, self._present_puppet(room), lease.doubts)
-        await self._settle(lease, room)
-        ahead = Ahead()
+        visit = _Visit(lease, await self._settle(lease, room))
         is_deadly = lease.deaths >= MAX_DEATHS
         while True:
             arrivals = await store.mailbox.take(lease)
@@ -125,15 +135,15 @@ class Actor:
                     problem = f"the process died {lease.deaths} times with it in hand"
                     room, is_deadly = await self._set_aside(lease, arrival, problem), False
                 else:
-                    room, doubts = await self._handle_or_set_aside(lease, room, arrival, ahead)
+                    room, doubts = await self._handle_or_set_aside(visit, room, arrival)
                 if doubts:
                     await self._lookback.look(lease, self._present_puppet(room), doubts)
-                    ahead = Ahead()
+                    visit.ahead = Ahead()
                     break  # What waits may be in another order now.
 
-    async def _settle(self, lease: Lease, room: Room) -> None:
+    async def _settle(self, lease: Lease, room: Room) -> Sequence[Turn]:
         store = self._store
-        await settle(
+        return await settle(
             lease,
             outbox=store.outbox,
             turns=store.turns,
@@ -142,11 +152,12 @@ class Actor:
         )
 
     async def _handle_or_set_aside(
-        self, lease: Lease, room: Room, arrival: Arrival, ahead: Ahead
+        self, visit: _Visit, room: Room, arrival: Arrival
     ) -> tuple[Room, int]:
         """The room afterwards, and its doubts."""
+        lease = visit.lease
         try:
-            handling = self._handle(lease, room, arrival, ahead)
+            handling = self._handle(visit, room, arrival)
             return await within(self._clock, STEP_LIMIT_S, handling)
         except BridgeError as error:
             if error.is_transient or isinstance(error, LeaseLost) or error.blame == "operator":
@@ -157,9 +168,8 @@ class Actor:
             problem = type(error).__name__
         crashes = await self._store.mailbox.count_crash(lease, arrival.seq)
         if crashes < MAX_CRASHES:
-            return await self._handle_or_set_aside(
-                lease, await self._store.rooms.get(room.room_id), arrival, ahead
-            )
+            room = await self._store.rooms.get(room.room_id)
+            return await self._handle_or_set_aside(visit, room, arrival)
         return await self._set_aside(lease, arrival, problem), 0
 
     async def _set_aside(self, lease: Lease, arrival: Arrival, problem: str) -> Room:
@@ -169,17 +179,15 @@ class Actor:
         room = await store.rooms.get(lease.room_id)
         await self._settle(lease, room)
         for turn in await store.turns.open_turns(lease):
-            await store.turns.move(lease, turn.turn_id, "failed")
+            await self._performer.abandon(lease, turn, "failed")
         await store.mailbox.set_aside(lease, arrival.seq, problem=problem)
         # The event may have been the one that turned encryption on: the state is read anew.
         room = replace(room, is_encrypted=None)
         await store.rooms.put(lease, room)
         return room
 
-    async def _handle(
-        self, lease: Lease, before: Room, arrival: Arrival, ahead: Ahead
-    ) -> tuple[Room, int]:
-        event = arrival.event
+    async def _handle(self, visit: _Visit, before: Room, arrival: Arrival) -> tuple[Room, int]:
+        lease, event = visit.lease, arrival.event
         room = await self._with_state(before, apply(before, event), event)
         if room.cared_for and self._clock.now() - room.cared_at > _CARED_MS:
             room = replace(room, cared_for=())
@@ -205,10 +213,13 @@ class Actor:
             kind = type(decision).__name__.lower()
             metrics.DECISIONS.labels(decision=kind, reason=decision.reason).inc()
             self._log.debug("decided", decision=kind, reason=decision.reason, room=room.room_id)
-            watch = self._watcher.watch(lease, room, _puppet_of(decision), ahead, arrival)
+            watch = self._watcher.watch(lease, room, _puppet_of(decision), visit.ahead, arrival)
             room = await self._performer.perform(lease, room, event, decision, watch)
         if any(isinstance(d, Answer) or (isinstance(d, Silence) and d.asked) for d in decisions):
             room = replace(room, asked_at=self._clock.now())
+        for turn in visit.unfinished:
+            if turn.cause_id == event.event_id:
+                await self._performer.abandon(lease, turn, "dropped")
         is_changed = room != before
         doubts = await self._store.mailbox.finish(
             lease, arrival.seq, reason=decisions[0].reason, room=room if is_changed else None

@@ -38,6 +38,7 @@ from bridge.domain.ids import PuppetId, server_of
 from bridge.domain.lease import Lease
 from bridge.domain.persona import Puppet
 from bridge.domain.room import Direct, Room
+from bridge.domain.turn import Turn, TurnState
 from bridge.errors import HomeserverError, Refused, Unreachable
 from bridge.policy import explaining, wording
 from bridge.policy.budgets import budget_of
@@ -128,6 +129,13 @@ class Performer:
                 raise TypeError("a thought is asked of the model before it is performed")
             case _:
                 assert_never(decision)
+
+    async def abandon(self, lease: Lease, turn: Turn, state: TurnState) -> None:
+        """End a turn that nobody will go on with, and take back what it shows.
+
+        Raises Unreachable and LeaseLost.
+        """
+        await self._speaker.abandon(lease, turn, state)
 
     async def _tell(
         self,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from bridge import log
 from bridge.domain.ids import PuppetId
 from bridge.domain.lease import Lease
+from bridge.domain.turn import Turn
 from bridge.ports import Outbox, Turns
 from bridge.rooms.send import Sender, Watch
 
@@ -18,14 +19,16 @@ async def settle(
     turns: Turns,
     sender: Sender,
     watch_for: Callable[[PuppetId], Watch],
-) -> None:
+) -> Sequence[Turn]:
     """Send planned effects and end the turns that were speaking.
 
-    Turns that were only thinking showed nothing: their cause is still in the mailbox, and handling
-    it generates again. Raises Unreachable and LeaseLost.
+    Returns those that were only thinking: their cause is still in the mailbox, and handling it
+    generates again. Raises Unreachable and LeaseLost.
     """
+    thinking: list[Turn] = []
     for turn in await turns.open_turns(lease):
         if turn.state != "speaking":
+            thinking.append(turn)
             continue
         # All rows of the turn: whether the rest may be sent depends on what became of the first.
         rows = await outbox.plan(lease, turn, ())
@@ -34,3 +37,4 @@ async def settle(
         log.get("rooms.recover").info(
             "turn_finished_after_restart", turn=turn.turn_id, outcome=outcome
         )
+    return thinking

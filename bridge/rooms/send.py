@@ -9,12 +9,13 @@ from typing import Final, Literal
 from bridge import log, metrics
 from bridge.clock import Clock
 from bridge.domain.cast import Cast
-from bridge.domain.effect import Planned, SendText
+from bridge.domain.effect import EditText, Planned, SendText, is_for_prompts
 from bridge.domain.history import Said
-from bridge.domain.ids import EventId
+from bridge.domain.ids import EventId, RoomId, TxnId
 from bridge.domain.lease import Lease
 from bridge.domain.persona import Puppet
 from bridge.errors import BridgeError, RateLimited, Refused, Unreachable
+from bridge.policy.stopping import gives_way
 from bridge.ports import Homeserver, Outbox
 
 HOMESERVER_MEMORY_MS: Final = 20 * 3_600_000
@@ -70,12 +71,12 @@ class Sender:
 
     async def _send(self, lease: Lease, row: Planned, watch: Watch) -> Outcome:
         puppet = self._cast.by_id(row.puppet_id)
-        if puppet is None:
-            return await self._give_up(lease, row, "the puppet is no longer enabled")
-        if self._clock.now() - row.planned_at > HOMESERVER_MEMORY_MS:
-            return await self._give_up(lease, row, "too old to be sent without doubling")
+        problem = self._why_never(row)
+        if puppet is None or problem:
+            problem = problem or "the puppet is no longer enabled"
+            return await self._give_up(lease, row, problem)
         for _ in range(_MAX_RATE_LIMIT_WAITS):
-            if reason := await watch():
+            if (reason := await watch()) and gives_way(row.effect, reason):
                 await self._give_up(lease, row, reason)
                 return "dropped"
             self._check_lease()
@@ -94,6 +95,19 @@ class Sender:
             else:
                 return await self._note_sent(lease, puppet, row, event_id)
         raise Unreachable("the homeserver keeps asking to wait")
+
+    def _why_never(self, row: Planned) -> str | None:
+        if isinstance(row.effect, EditText) and not row.effect.new.text:
+            return "what it says was taken back"
+        if self._clock.now() - row.planned_at > HOMESERVER_MEMORY_MS:
+            return "too old to be sent without doubling"
+        return None
+
+    async def show(self, puppet: Puppet, room_id: RoomId, effect: EditText, txn_id: TxnId) -> None:
+        """Send what may as well be lost: a better one follows. Raises HomeserverError."""
+        self._check_lease()
+        await self._homeserver.send(puppet, room_id, effect, txn_id)
+        metrics.SENDS.labels(kind=effect.kind, outcome="sent").inc()
 
     async def _note_sent(
         self, lease: Lease, puppet: Puppet, row: Planned, event_id: EventId
@@ -123,7 +137,7 @@ class Sender:
             thread_root=row.effect.thread_root,
             is_ours=True,
             is_ai=True,
-            is_context=row.effect.is_generated and not row.effect.is_private,
+            is_context=is_for_prompts(row.effect),
             is_notice=row.effect.is_notice,
             reason=row.effect.reason,
             hops=row.effect.hops,

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from bridge import log, metrics
 from bridge.clock import Clock
 from bridge.domain.decision import Answer
-from bridge.domain.effect import Effect, React, SendText
+from bridge.domain.effect import Effect, React
 from bridge.domain.events import Message
-from bridge.domain.history import Said
 from bridge.domain.ids import EventId, turn_id
 from bridge.domain.lease import Lease
 from bridge.domain.persona import Puppet
@@ -20,40 +19,19 @@ from bridge.domain.prompt import Finished
 from bridge.domain.room import Room
 from bridge.domain.turn import OPEN, Turn, TurnState
 from bridge.errors import EngineError, HomeserverError
-from bridge.policy import language, wording
 from bridge.policy.budgets import WAIT
-from bridge.policy.context import secrets_of
 from bridge.policy.floor import repeats_itself
-from bridge.policy.lines import others_of
-from bridge.policy.pacing import split, typing_ms
+from bridge.policy.pacing import typing_ms
 from bridge.policy.reasons import QUEUED, REPEATS_ITSELF
-from bridge.policy.trust import clean_reply
 from bridge.policy.urgency import urgency_of
 from bridge.policy.view import House
 from bridge.ports import Homeserver, Store
+from bridge.rooms.live import Live, undisturbed
 from bridge.rooms.send import Sender, Watch
+from bridge.rooms.speech import Composer, Speech
 from bridge.rooms.think import WATCH_S, Cancelled, Reply, Thinker, Thought
 
-PART_BYTES: Final = 6_000
-"""Markdown of one message. HTML and JSON escaping can grow it eightfold; an event holds 64 KiB."""
-
 _TYPING_RENEWAL_S: Final = 20.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Speech:
-    """A turn with all it takes."""
-
-    lease: Lease
-    turn: Turn
-    puppet: Puppet
-    room: Room
-    answer: Answer
-    cause: Message
-    watch: Watch
-    said: tuple[Said, ...]
-    """What the model is shown."""
-    is_private: bool
 
 
 class Speaker:
@@ -66,6 +44,8 @@ class Speaker:
         homeserver: Homeserver,
         thinker: Thinker,
         sender: Sender,
+        live: Live,
+        composer: Composer,
         house: House,
         clock: Clock,
     ) -> None:
@@ -73,6 +53,8 @@ class Speaker:
         self._homeserver = homeserver
         self._thinker = thinker
         self._sender = sender
+        self._live = live
+        self._composer = composer
         self._house = house
         self._clock = clock
         self._log = log.get("rooms.speak")
@@ -104,14 +86,17 @@ class Speaker:
         typing = asyncio.create_task(self._attend(puppet, room, cause.event_id), name="typing")
         try:
             shown, room = await self._thinker.read(lease, room, puppet, cause)
-            speech = _Speech(
+            speech = Speech(
                 lease=lease, turn=turn, puppet=puppet, room=room, answer=answer, cause=cause,
                 watch=watch, said=tuple(line for line in shown.said if line.is_context),
                 is_private=shown.is_private,
             )  # fmt: skip
-            thought = await self._thinker.think(
-                room, puppet, answer, shown, watch, lambda: self._ask_for_patience(speech)
-            )
+            model = puppet.persona.model or self._thinker.label
+            async with self._live.showing(speech, model):
+                thought = await self._thinker.think(
+                    room, puppet, answer, shown, self._live.watch(speech),
+                    lambda: self._ask_for_patience(speech), speech.draft,
+                )  # fmt: skip
             await self._conclude(speech, thought)
         finally:
             typing.cancel()
@@ -143,7 +128,17 @@ class Speaker:
             return await self._perform(lease, turn, [(ordinal, effect)], watch, then="done")
         return turn.state == "done"
 
-    async def _ask_for_patience(self, speech: _Speech) -> None:
+    async def abandon(self, lease: Lease, turn: Turn, state: TurnState) -> None:
+        """End a turn that nobody will go on with; one that is over is left alone.
+
+        Raises Unreachable and LeaseLost.
+        """
+        turn = await self._store.turns.open(lease, turn)
+        if turn.state in OPEN:
+            await self._live.withdraw(lease, turn)
+            await self._store.turns.move(lease, turn.turn_id, state)
+
+    async def _ask_for_patience(self, speech: Speech) -> None:
         """Others are served first; an answer will come."""
         turn, lease = speech.turn, speech.lease
         wait = React(target=speech.cause.event_id, key=WAIT)
@@ -151,11 +146,11 @@ class Speaker:
             lease, speech.room, speech.puppet, turn.cause_id, "w", wait, QUEUED, speech.watch
         )
 
-    async def _conclude(self, speech: _Speech, outcome: Thought) -> None:
+    async def _conclude(self, speech: Speech, outcome: Thought) -> None:
         turn = speech.turn
         match outcome:
             case Cancelled():
-                await self._drop(speech, outcome.reason)
+                await self._break_off(speech, outcome.reason)
             case EngineError() if speech.answer.is_unasked or speech.answer.hops:
                 # Nobody waits for it, so nobody needs to hear that it failed.
                 metrics.ENGINE_ERRORS.labels(code=outcome.code).inc()
@@ -169,25 +164,28 @@ class Speaker:
             case Reply():
                 await self._record_use(turn, outcome.finished, len(speech.said))
                 was_cut = outcome.finished.reason == "length"
-                text = self._own_words(speech, outcome.text, was_cut=was_cut)
+                text = self._composer.own_words(speech, outcome.text, was_cut=was_cut)
                 if text and _is_worn(speech, text):
                     await self._drop(speech, REPEATS_ITSELF)
                 elif text and (reason := await self._type(speech, text)):
                     await self._drop(speech, reason)
                 elif text:
-                    effects = self._parts(speech, text, outcome.finished.model)
-                    await self._perform(speech.lease, turn, effects, speech.watch, then="done")
+                    model = outcome.finished.model or self._thinker.label
+                    parts = self._composer.parts(speech, text, model)
+                    await self._send(speech, await self._live.whole(speech, parts), then="done")
                 else:
                     self._log.warning("reply_empty", turn=turn.turn_id)
                     await self._apologise(speech, "empty_reply")
 
-    async def _drop(self, speech: _Speech, reason: str) -> None:
+    async def _drop(self, speech: Speech, reason: str) -> None:
         await self._store.turns.move(speech.lease, speech.turn.turn_id, "dropped")
         metrics.TURNS.labels(outcome="dropped").inc()
         self._log.info("turn_dropped", turn=speech.turn.turn_id, why=reason)
 
-    async def _type(self, speech: _Speech, text: str) -> str | None:
+    async def _type(self, speech: Speech, text: str) -> str | None:
         """Take about as long as a person would, thinking included; returns why it is pointless."""
+        if speech.draft.shown:
+            return None
         wanted_ms = typing_ms(text, self._house.limits.typing_chars_per_s)
         until = speech.turn.started_at + wanted_ms
         while (left_ms := until - self._clock.now()) > 0:
@@ -207,56 +205,26 @@ class Speaker:
             context_messages=shown,
         )
 
-    def _own_words(self, speech: _Speech, text: str, *, was_cut: bool = False) -> str:
-        puppet = speech.puppet
-        return clean_reply(
-            text,
-            speaker=(*puppet.names(), puppet.display_name),
-            others=others_of(self._house.cast, speech.room, speech.said, puppet),
-            secrets=secrets_of(self._house),
-            was_cut=was_cut,
-        )
+    async def _apologise(self, speech: Speech, key: str) -> None:
+        notice = self._composer.apology(speech, key)
+        if speech.draft.shown is None:
+            await self._send(speech, [("e", notice)], then="failed")
+        else:
+            ending = await self._live.broken_off(speech, key, notice.text)
+            await self._send(speech, ending or [("e", notice)], then="failed")
 
-    def _parts(self, speech: _Speech, text: str, model: str) -> list[tuple[str, Effect]]:
-        answer, cause = speech.answer, speech.cause
-        is_late = self._clock.now() - cause.received_at > self._house.limits.late_answer_ms
-        whole = SendText(
-            text=text,
-            is_generated=True,
-            thread_root=answer.thread_root,
-            model=model or self._thinker.label,
-            is_notice=answer.is_unasked,
-            hops=answer.hops,
-            bounces_left=answer.bounces_left,
-            reason=answer.reason,
-            is_private=speech.is_private,
-        )
-        first, *rest = split(text, PART_BYTES)
-        # What stood in the middle of a line now begins one, and must not be another's there.
-        rest = [words for part in rest if (words := self._own_words(speech, part))]
-        return [
-            (
-                "0",
-                replace(
-                    whole,
-                    text=first,
-                    reply_to=cause.event_id,
-                    mentions=(answer.asker,) if is_late else (),
-                ),
-            ),
-            *((f"s{n}", replace(whole, text=part)) for n, part in enumerate(rest, start=1)),
-        ]
+    async def _break_off(self, speech: Speech, reason: str) -> None:
+        """It has become pointless. What is shown of it must not look as if it went on."""
+        ending = await self._live.broken_off(speech, reason)
+        if ending:
+            await self._send(replace(speech, watch=undisturbed), ending, then="dropped")
+        else:
+            await self._drop(speech, reason)
 
-    async def _apologise(self, speech: _Speech, key: str) -> None:
-        cause = speech.cause
-        spoken = language.guess(cause.text) or speech.room.language or self._house.language
-        notice = SendText(
-            text=wording.sentence(key, spoken),
-            is_notice=True,
-            reply_to=cause.event_id,
-            thread_root=speech.answer.thread_root,
-        )
-        await self._perform(speech.lease, speech.turn, [("e", notice)], speech.watch, then="failed")
+    async def _send(
+        self, speech: Speech, effects: list[tuple[str, Effect]], *, then: TurnState
+    ) -> None:
+        await self._perform(speech.lease, speech.turn, effects, speech.watch, then=then)
 
     async def _perform(
         self, lease: Lease, turn: Turn, effects: list[tuple[str, Effect]], watch: Watch, *,
@@ -293,7 +261,7 @@ class Speaker:
         return puppet
 
 
-def _is_worn(speech: _Speech, text: str) -> bool:
+def _is_worn(speech: Speech, text: str) -> bool:
     """What nobody asked for, and was said much like that before, is better not said."""
     is_asked = not (speech.answer.is_unasked or speech.answer.hops)
     return not is_asked and repeats_itself(text, speech.said, speech.puppet.user_id)

@@ -22,6 +22,7 @@ from bridge.policy.context import build_prompt, next_window
 from bridge.policy.urgency import urgency_of
 from bridge.policy.view import House
 from bridge.ports import Engine, Store
+from bridge.rooms.draft import Draft
 from bridge.rooms.media import Senses
 from bridge.rooms.send import Watch
 from bridge.rooms.tokens import Tokens
@@ -120,18 +121,20 @@ class Thinker:
         shown: Shown,
         watch: Watch,
         on_queued: Callable[[], Awaitable[object]],
+        draft: Draft,
     ) -> Thought:
-        """The reply, or why there is none. `on_queued` is done once where it waits for long.
+        """The reply, or why there is none. `on_queued` is done once where it waits for long; what
+        is written is put into the draft as it comes.
 
         A prompt that the server finds too long is made shorter, once.
         """
         prompt = self._prompt(room, puppet, answer, shown)
-        thought = await self._attempt(prompt, room, watch, on_queued)
+        thought = await self._attempt(prompt, room, watch, on_queued, draft)
         if isinstance(thought, ContextTooLong):
             self._log.info("prompt_trimmed", room=room.room_id, model=prompt.model)
             self._tokens.overflow(prompt, shown.text)
             prompt = self._prompt(room, puppet, answer, shown)
-            thought = await self._attempt(prompt, room, watch, on_queued)
+            thought = await self._attempt(prompt, room, watch, on_queued, draft)
         if isinstance(thought, Reply):
             self._tokens.count(prompt, shown.text, thought.finished.prompt_tokens)
         return thought
@@ -154,11 +157,14 @@ class Thinker:
         room: Room,
         watch: Watch,
         on_queued: Callable[[], Awaitable[object]],
+        draft: Draft,
     ) -> Thought:
         if reason := await watch():
             return Cancelled(reason=reason)
         queued = asyncio.Event()
-        generating = asyncio.create_task(self._generate(prompt, room, queued), name="generate")
+        generating = asyncio.create_task(
+            self._generate(prompt, room, queued, draft), name="generate"
+        )
         watching = asyncio.create_task(self._keep_watching(watch), name="watch")
         waiting = asyncio.create_task(queued.wait(), name="queued")
         try:
@@ -178,19 +184,19 @@ class Thinker:
         return Cancelled(reason=reason) if reason else reply
 
     async def _generate(
-        self, prompt: Prompt, room: Room, queued: asyncio.Event
+        self, prompt: Prompt, room: Room, queued: asyncio.Event, draft: Draft
     ) -> Reply | EngineError:
-        pieces: list[str] = []
+        draft.pieces.clear()
         try:
             async with aclosing(self._engine.stream(prompt, affinity=room.room_id)) as stream:
                 async for delta in stream:
                     match delta:
                         case TextDelta():
-                            pieces.append(delta.text)
+                            draft.pieces.append(delta.text)
                         case Queued():
                             queued.set()
                         case Finished():
-                            return Reply(text="".join(pieces), finished=delta)
+                            return Reply(text=draft.text, finished=delta)
         except EngineError as error:
             return error
         return EngineBroken("the engine ended without finishing")

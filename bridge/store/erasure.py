@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from bridge.domain.effect import SendText
+from bridge.domain.effect import EditText, Effect, SendText
 from bridge.domain.events import (
     Edit,
     Membership,
@@ -180,12 +180,21 @@ async def strike_effects(connection: Connection, rows: Sequence[Row]) -> int:
     changed = 0
     for row in rows:
         effect = EFFECTS.decode(row["body"])
-        if isinstance(effect, SendText) and effect.text:
-            body = EFFECTS.encode(replace(effect, text="", mentions=()))
+        if (struck := _wordless_effect(effect)) != effect:
             changed += await connection.execute(
-                "UPDATE outbox SET body = $2 WHERE seq = $1", row["seq"], body
+                "UPDATE outbox SET body = $2 WHERE seq = $1", row["seq"], EFFECTS.encode(struck)
             )
     return changed
+
+
+def _wordless_effect(effect: Effect) -> Effect:
+    match effect:
+        case SendText():
+            return replace(effect, text="", mentions=())
+        case EditText():
+            return replace(effect, new=replace(effect.new, text="", mentions=()))
+        case _:
+            return effect
 
 
 async def _bury(connection: Connection, room_id: RoomId, event_id: EventId) -> int:
@@ -200,10 +209,26 @@ async def _bury(connection: Connection, room_id: RoomId, event_id: EventId) -> i
         changed += await strike(connection, row)
     for row in await _rows_of_edits(connection, room_id, event_id):
         changed += await strike(connection, row)
-    ours = await connection.fetch(
-        "SELECT seq, body FROM outbox WHERE event_id = $1 AND room_id = $2", event_id, room_id
+    return changed + await strike_effects(connection, await _ours(connection, room_id, event_id))
+
+
+async def _ours(connection: Connection, room_id: RoomId, event_id: EventId) -> Sequence[Row]:
+    """What we planned to say with this event, and with an edit of it, where it is one of ours."""
+    rows = await connection.fetch(
+        """
+        SELECT seq, event_id, body FROM outbox WHERE room_id = $2 AND turn_id IN (
+            SELECT turn_id FROM outbox WHERE event_id = $1 AND room_id = $2)
+        """,
+        event_id,
+        room_id,
     )
-    return changed + await strike_effects(connection, ours)
+    return [row for row in rows if event_id in (row["event_id"], _edited_by(row))]
+
+
+def _edited_by(row: Row) -> EventId | None:
+    """The message that a row of the outbox edits."""
+    effect = EFFECTS.decode(row["body"])
+    return effect.target if isinstance(effect, EditText) else None
 
 
 async def _strike_the_redacted(connection: Connection, events: Sequence[RoomEvent]) -> int:
@@ -315,7 +340,10 @@ async def _amended_by(connection: Connection, room_id: RoomId, event_id: EventId
         room_id,
     )
     if row is None or row["target_id"] is None:
-        return None
+        ours = await connection.fetchrow(
+            "SELECT body FROM outbox WHERE event_id = $1 AND room_id = $2", event_id, room_id
+        )
+        return _edited_by(ours) if ours is not None else None
     target = EventId(row["target_id"])
     if row["state"] == "done":
         return target if row["reason"] == reasons.EDIT else None

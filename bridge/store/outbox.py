@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bridge.domain.effect import Effect, Planned, SendText
+from bridge.domain.effect import EditText, Effect, Planned, SendText, is_for_prompts
 from bridge.domain.events import Echo, Repeat
 from bridge.domain.history import Said
-from bridge.domain.ids import EventId, TxnId, txn_id
+from bridge.domain.ids import EventId, RoomId, TurnId, TxnId, txn_id
 from bridge.domain.lease import Lease
 from bridge.domain.turn import Turn
 from bridge.store.codec import EFFECTS
@@ -30,16 +30,23 @@ class Outbox:
         self._database = database
 
     async def plan(
-        self, lease: Lease, turn: Turn, effects: Sequence[tuple[str, Effect]]
+        self,
+        lease: Lease,
+        turn: Turn,
+        effects: Sequence[tuple[str, Effect]],
+        *,
+        goes_on: bool = False,
     ) -> Sequence[Planned]:
-        """Commit effects (ordinal, effect) of a turn and move the turn to `speaking`.
+        """Commit effects (ordinal, effect) of a turn and move the turn to `speaking`, unless it
+        goes on thinking.
 
         A row that exists is kept as it is: the stored content is the truth, never made again.
         Returns the turn's rows in the order they were planned. Raises LeaseLost.
         """
         async with owning(self._database, lease) as connection:
             await open_turn(connection, turn)
-            await move_turn(connection, turn.turn_id, "speaking")
+            if not goes_on:
+                await move_turn(connection, turn.turn_id, "speaking")
             planned_at = await connection.now()
             for ordinal, effect in effects:
                 await connection.execute(
@@ -57,6 +64,14 @@ class Outbox:
                 )
             rows = await connection.fetch(
                 f"SELECT {_COLUMNS} FROM outbox WHERE turn_id = $1 ORDER BY seq", turn.turn_id
+            )
+        return [_planned(row) for row in rows]
+
+    async def of_turn(self, turn_id: TurnId) -> Sequence[Planned]:
+        """The turn's rows in the order they were planned."""
+        async with self._database.reading() as connection:
+            rows = await connection.fetch(
+                f"SELECT {_COLUMNS} FROM outbox WHERE turn_id = $1 ORDER BY seq", turn_id
             )
         return [_planned(row) for row in rows]
 
@@ -85,8 +100,13 @@ class Outbox:
                 event_id,
             )
             # An echo that was quicker has brought it into the history already.
-            if body is not None and said is not None:
-                await _join_history(connection, txn_id, EFFECTS.decode(body), said)
+            if body is None:
+                return
+            effect = EFFECTS.decode(body)
+            if isinstance(effect, EditText):
+                await _edit_history(connection, lease.room_id, txn_id, event_id, effect)
+            elif said is not None:
+                await _join_history(connection, txn_id, effect, said)
 
     async def abandon(self, lease: Lease, txn_id: TxnId, *, problem: str) -> None:
         """It can never be sent: its words are of no use to anybody."""
@@ -138,6 +158,8 @@ async def confirm(connection: Connection, echo: Echo) -> Repeat | bool:
     if isinstance(effect, SendText):
         said = _said(echo, effect, row["display_name"], now)
         await _join_history(connection, echo.txn_id, effect, said)
+    elif isinstance(effect, EditText):
+        await _edit_history(connection, echo.room_id, echo.txn_id, echo.event_id, effect)
     return True
 
 
@@ -150,6 +172,26 @@ async def _join_history(connection: Connection, txn_id: TxnId, effect: Effect, s
     if await is_entombed(connection, said.event_id):
         rows = await connection.fetch("SELECT seq, body FROM outbox WHERE txn_id = $1", txn_id)
         await strike_effects(connection, rows)
+
+
+async def _edit_history(
+    connection: Connection, room_id: RoomId, txn_id: TxnId, event_id: EventId, effect: EditText
+) -> None:
+    """Our message says what its edit says now, unless either was taken back meanwhile."""
+    if await is_entombed(connection, event_id):
+        rows = await connection.fetch("SELECT seq, body FROM outbox WHERE txn_id = $1", txn_id)
+        await strike_effects(connection, rows)
+    elif effect.new.text:
+        await connection.execute(
+            """
+            UPDATE message SET text = $3, is_context = $4
+            WHERE event_id = $1 AND room_id = $2 AND redacted_at IS NULL
+            """,
+            effect.target,
+            room_id,
+            effect.new.text,
+            is_for_prompts(effect.new),
+        )
 
 
 def _repeat(echo: Echo, now: int) -> Repeat:
@@ -175,7 +217,7 @@ def _said(echo: Echo, effect: SendText, sender_name: str, now: int) -> Said:
         thread_root=effect.thread_root,
         is_ours=True,
         is_ai=True,
-        is_context=effect.is_generated and not effect.is_private,
+        is_context=is_for_prompts(effect),
         is_notice=effect.is_notice,
         reason=effect.reason,
         hops=effect.hops,

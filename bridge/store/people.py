@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bridge.domain.effect import SendText
+from bridge.domain.effect import EditText, SendText
 from bridge.domain.events import Message, Redaction
 from bridge.domain.history import Erased
 from bridge.domain.ids import EventId, RoomId, UserId, fingerprint
@@ -286,7 +286,8 @@ def _is_by(person: UserId, row: Row) -> bool:
 
 def _is_reply(row: Row) -> bool:
     effect = EFFECTS.decode(row["body"])
-    return isinstance(effect, SendText) and effect.is_generated and bool(effect.text)
+    said = effect.new if isinstance(effect, EditText) else effect
+    return isinstance(said, SendText) and said.is_generated and bool(said.text)
 
 
 def _mentioning(person: UserId) -> str:

@@ -23,8 +23,9 @@ from bridge.domain.events import (
 )
 from bridge.domain.ids import EventId, TxnId
 from bridge.domain.vendor import AI_KEY, TXN_KEY
+from bridge.matrix.render import MAX_CONTENT_BYTES, render
 from bridge.matrix.shape import shape_of
-from bridge.matrix.wire import MAX_CONTENT_BYTES, parse_transaction, render
+from bridge.matrix.wire import parse_transaction
 from bridge.store.codec import EVENTS
 from tests.matrix.making import (
     ALICE,
