@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Final, Literal
@@ -47,6 +48,8 @@ class ScriptedEngine:
         """What it sums everything up to."""
         self.sight = ""
         """What it sees in every picture."""
+        self.pace_s = 0.0
+        """How long a word takes."""
         self.state: EngineState = "up"
         self.prompts: list[Prompt] = []
 
@@ -71,10 +74,10 @@ class ScriptedEngine:
                 text = self.sight
             case _:
                 text = self._next_line(prompt)
-        middle = len(text) // 2
-        for part in (text[:middle], text[middle:]):
-            if part:
-                yield TextDelta(text=part)
+        for part in _pieces(text, by_word=self.pace_s > 0):
+            if self.pace_s:
+                await self._clock.sleep(self.pace_s)
+            yield TextDelta(text=part)
         yield Finished(
             model="scripted",
             prompt_tokens=len(prompt.system.split()) + len(prompt.user.split()),
@@ -101,3 +104,10 @@ class ScriptedEngine:
             return lines[index]
         template = _TEMPLATES[index % len(_TEMPLATES)]
         return template.format(name=prompt.scene.speaker or puppet_id, n=index + 1)
+
+
+def _pieces(text: str, *, by_word: bool) -> list[str]:
+    if by_word:
+        return re.findall(r"\S*\s*", text)[:-1]
+    middle = len(text) // 2
+    return [part for part in (text[:middle], text[middle:]) if part]

@@ -8,8 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import assert_never
 
-from bridge.domain.effect import EditText, Effect, Planned, SendText, is_for_prompts
+from bridge.domain.effect import (
+    EditText,
+    Effect,
+    Planned,
+    React,
+    Redact,
+    SendText,
+    is_for_prompts,
+)
 from bridge.domain.events import Echo, Repeat
 from bridge.domain.history import Said
 from bridge.domain.ids import EventId, RoomId, TurnId, TxnId, txn_id
@@ -17,7 +26,7 @@ from bridge.domain.lease import Lease
 from bridge.domain.turn import Turn
 from bridge.store.codec import EFFECTS
 from bridge.store.database import Connection, Database, Row
-from bridge.store.erasure import is_entombed, strike_effects
+from bridge.store.erasure import is_entombed, redact, strike_effects
 from bridge.store.fence import owning
 from bridge.store.history import append, rename
 from bridge.store.turns import move_turn, open_turn
@@ -103,10 +112,10 @@ class Outbox:
             if body is None:
                 return
             effect = EFFECTS.decode(body)
-            if isinstance(effect, EditText):
-                await _edit_history(connection, lease.room_id, txn_id, event_id, effect)
-            elif said is not None:
+            if isinstance(effect, SendText) and said is not None:
                 await _join_history(connection, txn_id, effect, said)
+            else:
+                await _change_history(connection, lease.room_id, txn_id, event_id, effect)
 
     async def abandon(self, lease: Lease, txn_id: TxnId, *, problem: str) -> None:
         """It can never be sent: its words are of no use to anybody."""
@@ -158,15 +167,15 @@ async def confirm(connection: Connection, echo: Echo) -> Repeat | bool:
     if isinstance(effect, SendText):
         said = _said(echo, effect, row["display_name"], now)
         await _join_history(connection, echo.txn_id, effect, said)
-    elif isinstance(effect, EditText):
-        await _edit_history(connection, echo.room_id, echo.txn_id, echo.event_id, effect)
+    else:
+        await _change_history(connection, echo.room_id, echo.txn_id, echo.event_id, effect)
     return True
 
 
-async def _join_history(connection: Connection, txn_id: TxnId, effect: Effect, said: Said) -> None:
+async def _join_history(
+    connection: Connection, txn_id: TxnId, effect: SendText, said: Said
+) -> None:
     """In the words that are still stored: some may have been taken back while they were sent."""
-    if not isinstance(effect, SendText):
-        return
     is_context = said.is_context and bool(effect.text)
     await append(connection, replace(said, text=effect.text, is_context=is_context))
     if await is_entombed(connection, said.event_id):
@@ -174,10 +183,25 @@ async def _join_history(connection: Connection, txn_id: TxnId, effect: Effect, s
         await strike_effects(connection, rows)
 
 
+async def _change_history(
+    connection: Connection, room_id: RoomId, txn_id: TxnId, event_id: EventId, effect: Effect
+) -> None:
+    """A message of ours says what its edit says, or nothing any more."""
+    match effect:
+        case EditText():
+            await _edit_history(connection, room_id, txn_id, event_id, effect)
+        case Redact():
+            await redact(connection, room_id, effect.target)
+        case SendText() | React():
+            pass
+        case _:
+            assert_never(effect)
+
+
 async def _edit_history(
     connection: Connection, room_id: RoomId, txn_id: TxnId, event_id: EventId, effect: EditText
 ) -> None:
-    """Our message says what its edit says now, unless either was taken back meanwhile."""
+    """Unless the message or its edit was taken back meanwhile."""
     if await is_entombed(connection, event_id):
         rows = await connection.fetch("SELECT seq, body FROM outbox WHERE txn_id = $1", txn_id)
         await strike_effects(connection, rows)
