@@ -104,6 +104,11 @@ def others_of(cast: Cast, room: Room, said: Iterable[Said], puppet: Puppet) -> f
     return frozenset(names - {puppet.user_id, puppet.display_name, *puppet.names(), ""})
 
 
+def begins_as_anothers(text: str, names: Names) -> bool:
+    """Does the first line carry somebody else's name? It may be theirs, or speak to them."""
+    return names.is_anothers(_first(text))
+
+
 def own_lines(text: str, names: Names) -> str:
     """Without the tag of the speaker, and up to the first line that is somebody else's."""
     text = _from_own_line(text, names)

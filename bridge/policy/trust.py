@@ -13,7 +13,7 @@ from bridge.policy.code import block_ranges, code_ranges, is_within, open_fence
 from bridge.policy.control import without_tokens
 from bridge.policy.echo import Secrets
 from bridge.policy.invisible import strip_invisible
-from bridge.policy.lines import Names, own_lines
+from bridge.policy.lines import Names, begins_as_anothers, own_lines
 from bridge.policy.links import with_plain_links
 from bridge.policy.lookalike import read
 
@@ -70,6 +70,13 @@ def clean_reply(
     if was_cut:
         text = _without_loose_end(text)
     return _without_room_ping(text.strip())
+
+
+def is_undecided(draft: str, *, speaker: Sequence[str], others: Iterable[str]) -> bool:
+    """Does an answer that goes on begin with somebody else's name? Only more of it tells whose line
+    that is."""
+    text = without_tokens(_without_thoughts(strip_invisible(draft).strip())).strip()
+    return begins_as_anothers(text, Names(speaker, others))
 
 
 def _cleaned(text: str, names: Names, unspoken: Secrets) -> str:

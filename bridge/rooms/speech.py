@@ -19,7 +19,7 @@ from bridge.policy.context import secrets_of
 from bridge.policy.lines import others_of
 from bridge.policy.live import unfinished, whole_part
 from bridge.policy.pacing import split
-from bridge.policy.trust import clean_reply
+from bridge.policy.trust import clean_reply, is_undecided
 from bridge.policy.view import House
 from bridge.rooms.draft import Draft
 from bridge.rooms.send import Watch
@@ -54,11 +54,11 @@ class Composer:
 
     def own_words(self, speech: Speech, text: str, *, was_cut: bool = False) -> str:
         """What of it may reach the room."""
-        puppet = speech.puppet
+        speaker, others = self._names(speech)
         return clean_reply(
             text,
-            speaker=(*puppet.names(), puppet.display_name),
-            others=others_of(self._house.cast, speech.room, speech.said, puppet),
+            speaker=speaker,
+            others=others,
             secrets=secrets_of(self._house),
             was_cut=was_cut,
         )
@@ -76,6 +76,9 @@ class Composer:
 
     def beginning(self, speech: Speech, draft: str, model: str) -> SendText | None:
         """The first message of a reply that is still being written; None while there is none."""
+        speaker, others = self._names(speech)
+        if is_undecided(draft, speaker=speaker, others=others):
+            return None
         text = self.own_words(speech, whole_part(draft), was_cut=True)
         if not text:
             return None
@@ -93,6 +96,12 @@ class Composer:
             reply_to=cause.event_id,
             thread_root=speech.answer.thread_root,
         )
+
+    def _names(self, speech: Speech) -> tuple[tuple[str, ...], frozenset[str]]:
+        """What the speaker is called, and what everybody else is."""
+        puppet = speech.puppet
+        others = others_of(self._house.cast, speech.room, speech.said, puppet)
+        return (*puppet.names(), puppet.display_name), others
 
     def _message(self, speech: Speech, model: str) -> SendText:
         answer = speech.answer

@@ -40,6 +40,7 @@ _FENCED: Final = re.compile(r"^ {0,3}(`{3,}|~{3,})[^`\n]*\n[\s\S]*?\n {0,3}\1`*\
 _CONTENT: Final = {
     "msgtype", "body", "m.mentions", "m.relates_to", "format", "formatted_body",
     "io.github.matrix-ai-bridge.ai", "io.github.matrix-ai-bridge.txn",
+    "org.matrix.msc4357.live",
 }  # fmt: skip
 
 _WORDS: Final = 8

@@ -13,11 +13,12 @@ from markdown_it import MarkdownIt
 
 from bridge.matrix import markdown
 from bridge.policy import code, echo, invisible, lines, lookalike, transcript, trust
-from bridge.rooms import speak
+from bridge.rooms import live, speech
 from tests.injection.oracle import Page, problems, prompt_problems
 from tests.injection.theatre import Attempt, Sent, attempts, harmless, play, secrets
 
 ATTEMPTS: Final = attempts()
+SHORT: Final = [attempt for attempt in ATTEMPTS if not attempt.repeat]
 HARMLESS: Final = harmless()
 SECRETS: Final = secrets()
 
@@ -27,6 +28,16 @@ def sent(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Sent]:
     """What came of every attempt, by its title."""
     outcomes = asyncio.run(play(tmp_path_factory.mktemp("attempts"), ATTEMPTS))
     return {a.title: outcome for a, outcome in zip(ATTEMPTS, outcomes, strict=True)}
+
+
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Sent]:
+    """What people see of attempts that are written slowly, where every sentence is shown."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(live, "is_worth_showing", lambda text, shown: text != shown)
+        patch.setattr(live, "LIVE_EDITS", 1000)
+        outcomes = asyncio.run(play(tmp_path_factory.mktemp("grown"), SHORT, is_slow=True))
+    return {a.title: outcome for a, outcome in zip(SHORT, outcomes, strict=True)}
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +73,21 @@ def test_what_was_said_forges_nothing_in_the_prompt(
 ) -> None:
     prompt = sent[attempt.title].prompt
     assert prompt_problems(prompt, lines.TURN_MARK, said=3) == []
+
+
+@pytest.mark.parametrize("attempt", SHORT, ids=lambda attempt: attempt.title)
+def test_nothing_forbidden_is_shown_while_it_is_written(
+    attempt: Attempt, grown: dict[str, Sent]
+) -> None:
+    shown = [content.get("m.new_content", content) for content in grown[attempt.title].contents]
+    assert [problem for content in shown for problem in problems(content, SECRETS)] == []
+    if attempt.rule != "echo":  # A few words of a card are everybody's.
+        texts = [content["body"] for content in shown]
+        assert [word for text in texts for word in attempt.lacks if word in text] == []
+
+
+def test_attempts_are_shown_while_they_are_written(grown: dict[str, Sent]) -> None:
+    assert sum(len(sent.contents) > 1 for sent in grown.values()) > len(SHORT) // 4
 
 
 @pytest.mark.parametrize("reply", HARMLESS, ids=range(1, len(HARMLESS) + 1))
@@ -110,12 +136,12 @@ def nobody(*_: object) -> frozenset[str]:
 
 
 def only_the_whole(
-    speaker: speak.Speaker, speech: Any, text: str, *, was_cut: bool | None = None
+    composer: speech.Composer, turn: Any, text: str, *, was_cut: bool | None = None
 ) -> str:
-    return text if was_cut is None else OWN_WORDS(speaker, speech, text, was_cut=was_cut)
+    return text if was_cut is None else OWN_WORDS(composer, turn, text, was_cut=was_cut)
 
 
-OWN_WORDS: Final = speak.Speaker._own_words
+OWN_WORDS: Final = speech.Composer.own_words
 NEVER: Final = re.compile(r"(?!)")
 
 RULES: Final[dict[str, tuple[Any, str, Any, str]]] = {
@@ -123,7 +149,7 @@ RULES: Final[dict[str, tuple[Any, str, Any, str]]] = {
         lines, "_end_of_tag", nothing, "line: a line of another puppet",
     ),
     "who has said nothing may be spoken for as little": (
-        speak, "others_of", nobody, "line: a line of a person who has said nothing yet",
+        speech, "others_of", nobody, "line: a line of a person who has said nothing yet",
     ),
     "the quote of old replies is another's line": (
         lines, "_FALLBACK", NEVER, "line: the quote of old replies",
@@ -142,7 +168,7 @@ RULES: Final[dict[str, tuple[Any, str, Any, str]]] = {
         lines, "_ROLE_HEADING", NEVER, "line: a heading of a chat template",
     ),
     "a further part is no other's line": (
-        speak.Speaker, "_own_words", only_the_whole, "line: at the start of a further part",
+        speech.Composer, "own_words", only_the_whole, "line: at the start of a further part",
     ),
     "what is like a marker is cut off": (lines, "_MARKER", NEVER, "marker: its end"),
     "exact markers are cut off of code, too": (

@@ -95,41 +95,49 @@ def _cast() -> Cast:
     return Cast((luna, nova, yue))
 
 
-async def play(folder: Path, tried: Sequence[Attempt]) -> list[Sent]:
-    """Every attempt in a room of its own, one after the other."""
+async def play(folder: Path, tried: Sequence[Attempt], *, is_slow: bool = False) -> list[Sent]:
+    """Every attempt in a room of its own, one after the other.
+
+    What is slow is written a word at a time, and shown meanwhile.
+    """
     clock = FakeClock()
     store = await open_store(sqlite_url(folder), clock)
     world = World(store, clock, _cast())
     access = replace(world.house.access, max_invites_per_day=10_000)
-    world.house = replace(world.house, access=access)
+    limits = replace(world.house.limits, live_after_ms=250, live_every_ms=250)
+    world.house = replace(world.house, access=access, limits=limits)
     says = {PuppetId("luna"): [attempt.written() for attempt in tried]}
     world.engine = ScriptedEngine(says, clock)
+    world.engine.pace_s = 0.04 if is_slow else 0
+    mallory = UserId("@mallory:home.example") if is_slow else MALLORY
     await world.rise()
     try:
-        return [await _try(world, attempt) for attempt in tried]
+        return [await _try(world, attempt, mallory) for attempt in tried]
     finally:
         await world.fall()
         await store.close()
 
 
-async def _try(world: World, attempt: Attempt) -> Sent:
-    room_id = await _room(world, attempt.name)
+async def _try(world: World, attempt: Attempt, mallory: UserId) -> Sent:
+    room_id = await _room(world, mallory, attempt.name)
     luna = world.house.cast.puppets[0]
     await world.homeserver.say(room_id, ALICE, "Hello everybody! What a moon.")
     await world.homeserver.say(room_id, BOB, "It pulls at the sea.")
     await world.settle()
     before = len(world.said(room_id))
     asked = world.engine.calls
-    await world.homeserver.say(room_id, MALLORY, attempt.says, mentions=[luna.user_id])
+    await world.homeserver.say(room_id, mallory, attempt.says, mentions=[luna.user_id])
     await world.settle()
+    while "thinking" in await world.turn_states():
+        await world.pass_s(1)
     assert world.engine.calls == asked + 1, attempt.title
     prompt = world.engine.prompts[-1]
     return Sent(contents=tuple(world.said(room_id)[before:]), prompt=prompt.user)
 
 
-async def _room(world: World, name: str) -> RoomId:
+async def _room(world: World, mallory: UserId, name: str) -> RoomId:
     room_id = await world.homeserver.create_room(ALICE, name="Lounge", is_public=True)
-    for user_id, shown in ((ALICE, "Alice"), (BOB, "Bob B."), (CAROL, "Carol"), (MALLORY, name)):
+    for user_id, shown in ((ALICE, "Alice"), (BOB, "Bob B."), (CAROL, "Carol"), (mallory, name)):
         await world.homeserver.member(
             room_id, sender=user_id, user_id=user_id, membership="join", display_name=shown
         )

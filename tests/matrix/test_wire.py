@@ -23,7 +23,7 @@ from bridge.domain.events import (
 )
 from bridge.domain.ids import EventId, TxnId
 from bridge.domain.vendor import AI_KEY, TXN_KEY
-from bridge.matrix.render import MAX_CONTENT_BYTES, render
+from bridge.matrix.render import render
 from bridge.matrix.shape import shape_of
 from bridge.matrix.wire import parse_transaction
 from bridge.store.codec import EVENTS
@@ -474,78 +474,3 @@ def test_no_good_event_is_lost_beside_bad_ones(bad: list[object], place: int) ->
 
 
 # Rendering.
-
-
-def test_a_message_says_who_made_it_and_mentions_nobody_by_itself() -> None:
-    content = _text_of(SendText(text="Hi Alice", is_generated=True, model="qwen3:8b", hops=2))
-    assert content == {
-        "msgtype": "m.text",
-        "body": "Hi Alice",
-        "m.mentions": {},
-        AI_KEY: {"generated": True, "persona": "luna", "model": "qwen3:8b", "hops": 2},
-        TXN_KEY: "turn.0",
-    }
-
-
-def test_a_notice_with_mentions() -> None:
-    content = _text_of(SendText(text="Hi", is_notice=True, mentions=(ALICE,)))
-    assert content["msgtype"] == "m.notice"
-    assert content["m.mentions"] == {"user_ids": [ALICE]}
-
-
-def test_html_is_there_only_when_it_adds_something() -> None:
-    assert "formatted_body" not in _text_of(SendText(text="plain & simple"))
-    content = _text_of(SendText(text="**bold**"))
-    assert content["format"] == "org.matrix.custom.html"
-    assert content["formatted_body"] == "<p><strong>bold</strong></p>"
-    assert content["body"] == "**bold**"
-
-
-def test_a_reply_a_thread_and_a_reply_in_a_thread() -> None:
-    asked, root = EventId("$asked"), EventId("$root")
-    in_reply = {"m.in_reply_to": {"event_id": "$asked"}}
-    in_thread = {"rel_type": "m.thread", "event_id": "$root"}
-    assert _text_of(SendText(text="x", reply_to=asked))["m.relates_to"] == in_reply
-    assert _text_of(SendText(text="x", thread_root=root))["m.relates_to"] == in_thread
-    both = _text_of(SendText(text="x", reply_to=asked, thread_root=root))["m.relates_to"]
-    assert both == in_reply | in_thread | {"is_falling_back": False}
-    assert "m.relates_to" not in _text_of(SendText(text="x"))
-
-
-def test_content_too_large_for_its_html_goes_without_it() -> None:
-    content = _text_of(SendText(text="<" * 14_000 + "**b**"))
-    assert "formatted_body" not in content
-    assert "format" not in content
-    assert len(json.dumps(content).encode()) <= MAX_CONTENT_BYTES
-
-
-@given(
-    st.lists(
-        st.text(max_size=30) | st.sampled_from(["\x00" * 99, "&" * 99, "- `a`\n", "> ", "**🙂**"]),
-        max_size=300,
-    ).map("".join)
-)
-@settings(max_examples=100, deadline=None)
-def test_no_part_of_an_answer_is_too_large_for_an_event(text: str) -> None:
-    part = text.encode()[:6_000].decode(errors="ignore")
-    content = _text_of(SendText(text=part, is_generated=True, mentions=(ALICE,) * 5))
-    assert content["body"] == part
-    assert len(json.dumps(content, ensure_ascii=False).encode()) <= MAX_CONTENT_BYTES
-
-
-def test_text_of_a_model_that_is_no_unicode_is_replaced() -> None:
-    content = _text_of(SendText(text="**a\ud83d**"))
-    assert (content["body"], content["formatted_body"]) == (
-        "**a?**",
-        "<p><strong>a?</strong></p>",
-    )
-
-
-def test_a_reaction_and_a_redaction() -> None:
-    kind, content = render(React(target=EventId("$it"), key="👍"), TXN, puppet())
-    assert kind == "m.reaction"
-    assert content["m.relates_to"] == {"rel_type": "m.annotation", "event_id": "$it", "key": "👍"}
-    kind, content = render(Redact(target=EventId("$it"), reason="twice"), TXN, puppet())
-    assert kind == "m.room.redaction"
-    assert (content["redacts"], content["reason"]) == ("$it", "twice")
-    assert "reason" not in render(Redact(target=EventId("$it")), TXN, puppet())[1]
