@@ -123,7 +123,8 @@ class Live:
         self, speech: Speech, parts: list[tuple[str, Effect]]
     ) -> list[tuple[str, Effect]]:
         """The effects of a reply that is whole: the first puts what is shown right."""
-        if speech.draft.shown and speech.draft.root is None:
+        if speech.draft.shown:
+            # A homeserver that forgets may have made two of it: the first in the room counts.
             await self.resume(speech)
         (_, first), *rest = parts
         if speech.draft.root is None:
@@ -136,7 +137,7 @@ class Live:
     ) -> list[tuple[str, Effect]]:
         """How what is shown ends that will not become whole."""
         draft = speech.draft
-        if draft.shown and draft.root is None:
+        if draft.shown:
             await self.resume(speech)
         if draft.shown is None or draft.root is None or reason in _UNWRITABLE:
             return []

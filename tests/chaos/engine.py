@@ -17,7 +17,10 @@ from tests.fakes.ollama_stream import Body, Reply, Shape
 
 _NONCE: Final = re.compile(r"\bq\d+\b")
 _FILLING: Final = "word after word, as models like to go on; " * 45
-_CHUNKS_OF_LONG: Final = 5
+_CHUNKS_OF_LONG: Final = (2, 5)
+"""Two fit in a message, five are sent in parts."""
+_SLOW_PACKET_S: Final = 0.03
+"""Of 50 words: so slow that the bridge shows them before the end."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,7 +62,8 @@ class ChaosEngine(FakeOllama):
 
     def _write(self, body: dict[str, Any]) -> Reply:
         nonce, generation = _asked(body), next(self._generations)
-        chunks = _CHUNKS_OF_LONG if self._dice.random() < self._long_share else 1
+        is_long = self._dice.random() < self._long_share
+        chunks = self._dice.choice(_CHUNKS_OF_LONG) if is_long else 1
         text = "\n\n".join(
             f"{_FILLING if chunks > 1 else 'Well.'} {mark(nonce, generation, n, chunks)}"
             for n in range(1, chunks + 1)
@@ -67,6 +71,7 @@ class ChaosEngine(FakeOllama):
         shape = Shape(
             first_token_delay_s=self._dice.uniform(0.01, self.slowness_s),
             lines_per_packet=50,
+            gap_s=_SLOW_PACKET_S if is_long and self._dice.random() < 0.7 else 0,
             reset_after=2 if self._dice.random() < self.breaks else None,
         )
         return Reply(text=text, shape=shape)

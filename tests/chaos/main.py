@@ -46,6 +46,7 @@ def as_json(plan: Plan, outcome: Outcome) -> dict[str, Any]:
         "out_of_order": len(verdict.out_of_order),
         "half_finished": len(verdict.half_finished),
         "retracted": verdict.retracted,
+        "shown_live": verdict.shown_live,
         "resume_p50_s": round(percentile(outcome.resume_s, 0.5), 3),
         "resume_p99_s": round(percentile(outcome.resume_s, 0.99), 3),
         "typing_p50_s": round(percentile(outcome.typing_s, 0.5), 3),
@@ -120,7 +121,8 @@ def _table(plan: Plan, outcome: Outcome) -> list[str]:
         "",
         f"{outcome.events} events, {outcome.questions} questions, {outcome.kills} kills; "
         f"logs in {outcome.folder}",
-        f"  answered       {verdict.answered} ({verdict.notices} by a sentence of the bridge)",
+        f"  answered       {verdict.answered} ({verdict.notices} by a sentence of the bridge, "
+        f"{verdict.shown_live} shown while they were written)",
         f"  lost           {len(verdict.lost)}",
         f"  duplicate      {len(verdict.duplicate)} ({verdict.retracted} copies taken back)",
         f"  out of order   {len(verdict.out_of_order)}",

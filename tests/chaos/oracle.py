@@ -20,6 +20,7 @@ BURST_S: Final = 1.5
 
 BUSY: Final = "⏳"
 TXN_KEY: Final = "io.github.matrix-ai-bridge.txn"
+LIVE_KEY: Final = "org.matrix.msc4357.live"
 _MARK: Final = re.compile(r"\[(?P<nonce>\w+) g(?P<generation>\d+) (?P<number>\d+)/(?P<of>\d+)\]")
 
 
@@ -42,7 +43,8 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """`retracted`: later copies that were redacted. `notices`: outcomes without a model's words."""
+    """`retracted`: later copies that were redacted. `notices`: outcomes without a model's words.
+    `shown_live`: messages that were edited while they were written."""
 
     answered: int = 0
     notices: int = 0
@@ -51,6 +53,7 @@ class Verdict:
     out_of_order: tuple[str, ...] = ()
     half_finished: tuple[str, ...] = ()
     retracted: int = 0
+    shown_live: int = 0
 
     @property
     def is_good(self) -> bool:
@@ -69,6 +72,7 @@ class _Said:
     ordinal: str
     body: str
     is_redacted: bool
+    is_live: bool
 
     @property
     def is_root(self) -> bool:
@@ -95,6 +99,7 @@ def judge(
         out_of_order=tuple(x for v in verdicts for x in v.out_of_order),
         half_finished=tuple(x for v in verdicts for x in v.half_finished),
         retracted=sum(v.retracted for v in verdicts),
+        shown_live=sum(v.shown_live for v in verdicts),
     )
 
 
@@ -102,7 +107,8 @@ def _judge_room(
     questions: Sequence[Question], timeline: Sequence[Event], puppets: frozenset[str]
 ) -> Verdict:
     places = {str(event["event_id"]): place for place, event in enumerate(timeline)}
-    said = [s for place, event in enumerate(timeline) if (s := _said(event, place, puppets))]
+    edits = _newest_edits(timeline, puppets)
+    said = [s for place, event in enumerate(timeline) if (s := _said(event, place, puppets, edits))]
     busy = {
         (str(event["sender"]), _relation(event).get("event_id"))
         for event in timeline
@@ -151,6 +157,7 @@ def _judge_room(
         out_of_order=tuple(_out_of_order(questions, said, places)),
         half_finished=tuple(half),
         retracted=sum(s.is_redacted for s in said),
+        shown_live=len(edits),
     )
 
 
@@ -185,6 +192,8 @@ def _bursts(questions: Sequence[Question], places: Mapping[str, int]) -> dict[st
 
 def _incomplete(nonce: str, parts: Sequence[_Said]) -> str:
     """What is wrong with the parts of an answer: "" for nothing, "notice" for a fixed sentence."""
+    if any(part.is_live for part in parts):
+        return "shown as if it were still being written"
     text = "\n".join(part.body for part in sorted(parts, key=lambda s: s.position))
     marks = list(_MARK.finditer(text))
     if not marks:
@@ -199,11 +208,28 @@ def _incomplete(nonce: str, parts: Sequence[_Said]) -> str:
     return ""
 
 
-def _said(event: Event, position: int, puppets: frozenset[str]) -> _Said | None:
+def _newest_edits(
+    timeline: Sequence[Event], puppets: frozenset[str]
+) -> dict[str, Mapping[str, Any]]:
+    """What puppets' messages say since they were edited."""
+    return {
+        str(relation["event_id"]): event["content"].get("m.new_content") or {}
+        for event in timeline
+        if event["sender"] in puppets
+        and (relation := _relation(event)).get("rel_type") == "m.replace"
+    }
+
+
+def _said(
+    event: Event, position: int, puppets: frozenset[str], edits: Mapping[str, Mapping[str, Any]]
+) -> _Said | None:
     if event["sender"] not in puppets or event["type"] != "m.room.message":
         return None
     content: Mapping[str, Any] = event.get("original") or event["content"]
     relation = content.get("m.relates_to") or {}
+    if relation.get("rel_type") == "m.replace":
+        return None
+    seen = edits.get(str(event["event_id"]), content)
     turn, _, ordinal = str(content.get(TXN_KEY, "")).partition(".")
     return _Said(
         position=position,
@@ -212,8 +238,9 @@ def _said(event: Event, position: int, puppets: frozenset[str]) -> _Said | None:
         target=str((relation.get("m.in_reply_to") or {}).get("event_id", "")),
         turn=turn,
         ordinal=ordinal,
-        body=str(content.get("body", "")),
+        body=str(seen.get("body", "")),
         is_redacted=not event["content"],
+        is_live=LIVE_KEY in seen,
     )
 
 

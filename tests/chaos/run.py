@@ -244,7 +244,12 @@ def _world(
         "personas": {"enabled": list(PUPPETS)},
         "access": {"max_invites_per_day": 1000},
         "budgets": UNLIMITED,
-        "rooms": {"window_messages": 8, "burst_pause_s": 0, "typing_chars_per_s": 0},
+        "rooms": {
+            "window_messages": 8,
+            "burst_pause_s": 0,
+            "typing_chars_per_s": 0,
+            "live": {"after_s": 0.1, "every_s": 0.2},
+        },
     }
     if plan.homeserver == "fake":
         return FakeWorld(folder, configuration, plan.memory, dice)

@@ -33,6 +33,7 @@ async def test_nothing_is_lost_doubled_overtaken_or_half_finished(
     ):
         assert outcome.verdict.is_good, (outcome.verdict, outcome.notes, outcome.folder)
         assert outcome.verdict.answered > 50
+        assert outcome.verdict.shown_live > 5
         assert outcome.kills > 2
 
 
@@ -42,6 +43,7 @@ async def test_nor_on_a_real_synapse(capsys: pytest.CaptureFixture[str]) -> None
     outcome = await played(plan, capsys)
     assert outcome.verdict.is_good, (outcome.verdict, outcome.notes, outcome.folder)
     assert outcome.verdict.answered > 30
+    assert outcome.verdict.shown_live > 3
     assert outcome.kills > 2
 
 

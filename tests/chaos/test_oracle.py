@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.oracle import BUSY, TXN_KEY, Question, Verdict, judge, mark
+from tests.chaos.oracle import BUSY, LIVE_KEY, TXN_KEY, Question, Verdict, judge, mark
 
 ROOM, ALICE, BOB = "!room", "@alice", "@bob"
 LUNA, MILO = "@ai_luna", "@ai_milo"
@@ -36,6 +36,12 @@ def answer(
         "type": "m.room.message",
         "content": content,
     }
+
+
+def edit(event: Event, new: Event) -> Event:
+    relation = {"rel_type": "m.replace", "event_id": event["event_id"]}
+    content = {"body": "* …", "m.new_content": new, "m.relates_to": relation}
+    return {**event, "event_id": f"{event['event_id']}-edit", "content": content}
 
 
 def redacted(event: Event) -> Event:
@@ -86,6 +92,16 @@ def test_a_second_answer_is_a_duplicate_unless_it_was_taken_back() -> None:
     seen = verdict([asked(1)], question(1), answer(1), redacted(second))
     assert seen.is_good
     assert seen.retracted == 1
+
+
+def test_an_answer_says_what_its_newest_edit_says() -> None:
+    begun = answer(1, body="Well. …")
+    begun["content"][LIVE_KEY] = {}
+    whole = edit(begun, {"body": mark("q1", 1, 1, 1)})
+    assert verdict([asked(1)], question(1), begun, whole).is_good
+    assert verdict([asked(1)], question(1), begun).half_finished
+    again = edit(begun, {"body": mark("q1", 1, 1, 1), LIVE_KEY: {}})
+    assert verdict([asked(1)], question(1), begun, again).half_finished
 
 
 def test_a_part_that_stands_twice_is_a_duplicate() -> None:
