@@ -34,7 +34,8 @@ from tests.bench.figure import Figure
 from tests.lab.postgres import Postgres
 
 PARTS: Final = (
-    "ingest", "claim", "latency", "flood", "handover", "reply", "queue", "prompt", "resume", "idle",
+    "ingest", "claim", "latency", "flood", "handover", "reply", "live", "queue", "prompt",
+    "resume", "idle",
 )  # fmt: skip
 
 
@@ -78,6 +79,8 @@ async def _on_database(part: str, url: str, kind: str, is_quick: bool) -> AsyncI
             found = latency.figures(url, kind, 3 if is_quick else 100)
         case "reply":
             found = replying.figures(url, kind, 3 if is_quick else 100)
+        case "live":
+            found = replying.figures_live(url, kind, 1 if is_quick else 5)
         case "handover" if kind == "postgres":
             found = handover.figures(url, 2 if is_quick else 30)
         case _:
@@ -107,7 +110,7 @@ async def _of_process(part: str, folder: object, is_quick: bool) -> AsyncIterato
     if part == "idle":
         for puppets in (3,) if is_quick else (3, 100, 1000):
             rooms = 100 if is_quick else 10_000
-            async for figure in process.idle(folder(), puppets, rooms, 1 if is_quick else 20):
+            async for figure in process.idle(folder(), puppets, rooms, 1 if is_quick else 5):
                 yield figure
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from bridge.app import assemble
@@ -59,7 +59,10 @@ class Pipeline:
 
 @asynccontextmanager
 async def pipeline(
-    url: str, engine: ScriptedEngine, homeserver: SimulatedHomeserver | None = None
+    url: str,
+    engine: ScriptedEngine,
+    homeserver: SimulatedHomeserver | None = None,
+    limits: Limits = _HOUSE.limits,
 ) -> AsyncIterator[Pipeline]:
     """One that works. Without a homeserver it gets one, whose events it takes in."""
     store = await open_store(url, CLOCK)
@@ -74,7 +77,8 @@ async def pipeline(
     )
     ingest = Ingest(hs_token="t", deliver=store.mailbox.deliver, clock=CLOCK, is_ours=CAST.is_ours)
     home = homeserver or new_homeserver()
-    dispatcher = assemble(store=store, homeserver=home, engine=engine, house=_HOUSE, clock=CLOCK)
+    house = replace(_HOUSE, limits=limits)
+    dispatcher = assemble(store=store, homeserver=home, engine=engine, house=house, clock=CLOCK)
     store.mailbox.on_delivery = dispatcher.wake
     store.presence.on_wake = dispatcher.wake
     running = asyncio.create_task(dispatcher.run())

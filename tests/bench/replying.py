@@ -8,12 +8,15 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, Final
 
+from bridge.domain.access import Limits
 from bridge.domain.prompt import Delta, Finished, Prompt
+from bridge.domain.vendor import LIVE_KEY
 from bridge.engine.scripted import ScriptedEngine
 from tests.bench.figure import Figure, percentile
 from tests.bench.pipeline import CLOCK, pipeline
 from tests.rooms.conftest import ALICE, LUNA
 
+_HASTE: Final = 5
 _KB: Final = (
     "The tide comes in twice a day because the moon pulls at the water, and the shore is only a "
     "line that the sea has agreed to for now. "
@@ -21,11 +24,13 @@ _KB: Final = (
 
 
 class _Timed(ScriptedEngine):
-    """Notes when each reply's last token came."""
+    """Notes when each reply was asked for, and when its last token came."""
 
     ended_s: float = 0.0
+    began_ms: int = 0
 
     async def stream(self, prompt: Prompt, *, affinity: str) -> AsyncGenerator[Delta, None]:
+        self.began_ms = CLOCK.now()
         async for delta in super().stream(prompt, affinity=affinity):
             if isinstance(delta, Finished):
                 self.ended_s = time.monotonic()
@@ -64,6 +69,45 @@ async def figures(url: str, kind: str, count: int) -> AsyncIterator[Figure]:
     yield Figure(
         name=f"reply: content for 1 kB ({kind})", value=sum(sizes) / len(sizes), unit="bytes"
     )
+
+
+async def figures_live(url: str, kind: str, count: int) -> AsyncIterator[Figure]:
+    """The same reply, written so slowly that people see it grow. Time runs fast: 1 s is 5."""
+    plain = "".join(f"{n}. {_KB}" for n in range(40))
+    rich = "".join(f"- **{n}.** {_KB}\n" for n in range(40))
+    limits = Limits(burst_ms=0, live_after_ms=4_000 // _HASTE, live_every_ms=2_500 // _HASTE)
+    texts = {"plain": plain, "formatted": rich}
+    lines = [f"So {n}:\n\n{text}"[:1000] for text in texts.values() for n in range(count)]
+    engine = _Timed({LUNA.puppet_id: lines}, CLOCK)
+    async with pipeline(url, engine, limits=limits) as bridge:
+        home = bridge.homeserver
+        room_id = await bridge.room()
+        await _until(lambda: len(_own(home, room_id)) >= 1)
+        for looks in texts:
+            events: list[dict[str, Any]] = []
+            late_ms: list[float] = []
+            for n in range(count):
+                engine.pace_s = 30 / _HASTE / len(lines[n].split())
+                before = len(_own(home, room_id))
+                await home.say(room_id, ALICE, f"Luna, tell me more about {n}?")
+                await _until(lambda at=before: any(map(_is_last, _own(home, room_id)[at:])))
+                own = _own(home, room_id)[before:]
+                due = engine.began_ms + (limits.live_after_ms or 0)
+                late_ms.append(own[0]["origin_server_ts"] - due)
+                events += own
+            sizes = [len(json.dumps(e["content"], ensure_ascii=False).encode()) for e in events]
+            for what, value, unit in (
+                ("events for 1 kB", len(events) / count, "events"),
+                ("content for 1 kB", sum(sizes) / count, "bytes"),
+                ("its first part from when it may be shown p50", percentile(late_ms, 0.5), "ms"),
+            ):
+                name = f"{looks} reply shown live: {what} ({kind})"
+                yield Figure(name=name, value=value, unit=unit)
+
+
+def _is_last(event: dict[str, Any]) -> bool:
+    new = event["content"].get("m.new_content")
+    return new is not None and LIVE_KEY not in new
 
 
 def _own(home: Any, room_id: Any) -> list[dict[str, Any]]:
