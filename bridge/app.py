@@ -89,6 +89,7 @@ def assemble(
         engine=engine,
         transcriber=transcriber,
         has_eyes=house.has_eyes,
+        clock=clock,
     )
     composer = Composer(house=house, clock=clock)
     speaker = Speaker(

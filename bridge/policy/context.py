@@ -7,6 +7,7 @@ transcript, which only grows, and last everything that differs from turn to turn
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -70,6 +71,8 @@ _TURN_TOKENS: Final = 160
 """The part of the tail that depends on the cause and not on the puppet."""
 _LEAST_TOKENS: Final = 64
 """Room for the transcript that is kept whatever the cards take."""
+_CROWDED: Final = 0.75
+"""So full a transcript is summed up in time, before its oldest lines no longer fit."""
 _MAX_CARD_TOKENS: Final = 1500
 _MAX_TOPIC_CHARS: Final = 240
 _EXAMPLES: Final = 2
@@ -105,14 +108,13 @@ def build_prompt(
     system = _System.of(room, cards, summary)
     chosen = room.settings.language or puppet.persona.language
     spoken = chosen or language.guess(cause.text)
-    budget = house.limits.prompt_tokens - FRAME_TOKENS - estimate_tokens(system.room_first)
-    budget -= cards.tail_tokens + _TURN_TOKENS
-    lines = transcript_of(said, house.cast, max(budget, _LEAST_TOKENS))
+    budget = _budget(house, system, cards)
+    lines = transcript_of(said, house.cast, budget)
     asked = next((line for line in lines if line.said.event_id == cause.event_id), None)
     quote = ""
     if asked is None:
         # The question is older than the window: the transcript makes room to repeat it.
-        quote = shorten(quoted(cause.text), max(budget, _LEAST_TOKENS) / 4)
+        quote = shorten(quoted(cause.text), budget / 4)
         # In the tail, words behind a quote that seems to end would be ours.
         quote = re.sub(r"[“”„‟]", '"', quote)
         lines = transcript_of(said, house.cast, max(budget * 3 / 4, _LEAST_TOKENS))
@@ -187,9 +189,7 @@ def build_summary(
     """
     cards = _Cards.of(house.cast, room, puppet)
     system = _System.of(room, cards, summary)
-    budget = house.limits.prompt_tokens - FRAME_TOKENS - estimate_tokens(system.room_first)
-    budget -= cards.tail_tokens + _TURN_TOKENS
-    lines = transcript_of(said, house.cast, max(budget, _LEAST_TOKENS))
+    lines = transcript_of(said, house.cast, _budget(house, system, cards))
     transcript = "".join(f"{line.text}\n" for line in lines)
     last = max((line.number for line in lines if line.said.seq <= upto), default=0)
     before = " and of the summary above" if summary else ""
@@ -226,6 +226,32 @@ def _names(cast: Cast) -> dict[PuppetId, tuple[str, ...]]:
         puppet.puppet_id: tuple(fold(name) for name in (*puppet.names(), puppet.display_name))
         for puppet in cast.personas()
     }
+
+
+def crowded_window(
+    said: Sequence[Said], *, house: House, room: Room, puppet: Puppet, summary: str = ""
+) -> int | None:
+    """Where the window begins when long messages have nearly filled the prompt: at its newer half.
+
+    None where there is room for more.
+    """
+    cards = _Cards.of(house.cast, room, puppet)
+    budget = _budget(house, _System.of(room, cards, summary), cards)
+    lines = transcript_of(said, house.cast, math.inf)
+    # One that is longer than half of the prompt is shortened to that.
+    sizes = [min(line.tokens, budget / 2) for line in lines]
+    if sum(sizes) <= _CROWDED * budget:
+        return None
+    first = len(lines) - 1
+    while first and sum(sizes[first - 1 :]) <= budget / 2:
+        first -= 1
+    return lines[first].said.seq if first else None
+
+
+def _budget(house: House, system: _System, cards: _Cards) -> float:
+    """Tokens that are left for the transcript of a reply."""
+    budget = house.limits.prompt_tokens - FRAME_TOKENS - estimate_tokens(system.room_first)
+    return max(budget - cards.tail_tokens - _TURN_TOKENS, _LEAST_TOKENS)
 
 
 def next_window(said: Sequence[Said], window_from: int, limit: int, *, slack: int = 0) -> int:

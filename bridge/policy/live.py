@@ -14,10 +14,10 @@ from bridge.domain.ids import server_of
 from bridge.domain.room import Room
 from bridge.policy.view import House
 
-LIVE_EDITS: Final = 5
-"""Of a reply at most. The message before them and the edit that ends it make seven events."""
+LIVE_EDITS: Final = 4
+"""Of a reply at most. The message before them and the edit that ends it make six events."""
 
-_GROWTH: Final = 1.5
+_GROWTH: Final = 1.6
 _MIN_CHARS: Final = 40
 _SMALL_ROOM: Final = 8
 _END: Final = re.compile(r"[.!?…][\"'”’»)\]*_]*(?=\s)|[。！？][」』”’）*_]*|\n")

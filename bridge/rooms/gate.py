@@ -12,8 +12,8 @@ from bridge.policy.gate import choices, verdict
 from bridge.policy.levels import level_of
 from bridge.policy.view import View
 from bridge.ports import Engine, Summaries
-from bridge.rooms.send import Watch
 from bridge.rooms.tokens import Tokens
+from bridge.rooms.watch import Watch
 
 
 class Gate:

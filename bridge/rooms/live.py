@@ -24,10 +24,11 @@ from bridge.policy import reasons
 from bridge.policy.live import LIVE_EDITS, is_worth_showing, may_be_live
 from bridge.policy.view import House
 from bridge.ports import Store
-from bridge.rooms.send import Sender, Watch
+from bridge.rooms.send import Sender
 from bridge.rooms.speech import Composer, Speech
+from bridge.rooms.watch import Watch, undisturbed
 
-_LOOK_S: Final = 0.25
+_LOOK_S: Final = 0.1
 _UNWRITABLE: Final = frozenset({reasons.REMOVED, reasons.ENCRYPTED})
 """What is shown can't be changed any more, or must not be in the clear."""
 _UNWANTED: Final = frozenset({reasons.REDACTED, reasons.FORGOTTEN})
@@ -173,11 +174,6 @@ class Live:
             return False
         said = await self._store.history.get(speech.draft.root)
         return said is None or not said.text
-
-
-async def undisturbed() -> str | None:
-    """The watch of what has to be done whatever happens."""
-    return None
 
 
 def _root_of(rows: Sequence[Planned]) -> Planned | None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from bridge import log, metrics
+from bridge.clock import Clock
 from bridge.domain.events import Media
 from bridge.domain.history import Said
 from bridge.domain.ids import EventId
@@ -18,6 +19,7 @@ from bridge.domain.prompt import Finished, TextDelta
 from bridge.errors import BadMedia, EngineError, HomeserverError
 from bridge.policy.media import build_look, described, to_look_at
 from bridge.ports import Engine, Homeserver, Store, Transcriber
+from bridge.rooms.watch import Watch, unless
 
 _REMEMBERED: Final = 10_000
 
@@ -33,7 +35,9 @@ class Senses:
         engine: Engine,
         transcriber: Transcriber | None,
         has_eyes: bool,
+        clock: Clock,
     ) -> None:
+        self._clock = clock
         self._store = store
         self._homeserver = homeserver
         self._engine = engine
@@ -44,11 +48,10 @@ class Senses:
         self._log = log.get("rooms.media")
 
     async def perceive(
-        self, lease: Lease, puppet: Puppet, said: Sequence[Said]
+        self, lease: Lease, puppet: Puppet, said: Sequence[Said], watch: Watch
     ) -> tuple[Said, ...]:
-        """The messages, the newest images and voice messages among them in words.
-
-        Raises LeaseLost.
+        """The messages, the newest images and voice messages among them in words, as far as that
+        was done before `watch` had a reason against it. Raises LeaseLost.
         """
         found: dict[EventId, Said] = {}
         for line in to_look_at(said, self._kinds):
@@ -57,7 +60,12 @@ class Senses:
             self._tried[line.event_id] = None
             if len(self._tried) > _REMEMBERED:
                 self._tried.popitem(last=False)
-            if words := await self._words(lease, puppet, line.event_id, line.media):
+            looking = self._words(lease, puppet, line.event_id, line.media)
+            words = await unless(watch, self._clock, looking)
+            if words is None:
+                self._tried.pop(line.event_id, None)
+                break
+            if words:
                 text = described(line.text, line.media.kind, words)
                 await self._store.history.describe(lease, line.event_id, text)
                 found[line.event_id] = replace(line, text=text, media=None)

@@ -45,8 +45,8 @@ from bridge.policy.budgets import budget_of
 from bridge.policy.upgrading import goes_on_from
 from bridge.policy.view import House
 from bridge.ports import Homeserver, Store
-from bridge.rooms.send import Watch
 from bridge.rooms.speak import Speaker
+from bridge.rooms.watch import Watch
 
 _DAY_MS: Final = 86_400_000
 _CARED_FOR: Final = 100

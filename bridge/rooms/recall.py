@@ -17,12 +17,12 @@ from bridge.domain.prompt import Finished, Prompt, TextDelta
 from bridge.domain.room import Room
 from bridge.domain.summary import Summary
 from bridge.errors import EngineError
-from bridge.policy.context import build_summary, next_window
+from bridge.policy.context import build_summary, crowded_window, next_window
 from bridge.policy.trust import clean_reply
 from bridge.policy.view import House
 from bridge.ports import Engine, Store
-from bridge.rooms.think import WATCH_S
 from bridge.rooms.tokens import Tokens
+from bridge.rooms.watch import WATCH_S
 
 _MAX_CHARS: Final = 1500
 _RECENTLY_MS: Final = 600_000
@@ -58,24 +58,45 @@ class Recall:
         said = await self._store.history.recent(
             room.room_id, from_seq=room.window_from, limit=2 * window
         )
-        window_from = next_window(said, room.window_from, window)
+        old = await self._summary(room)
+        window_from = self._window(room, puppet, said, old)
         if window_from == room.window_from:
             return room
         self._not_before[room.room_id] = now + _AGAIN_MS
-        if not await self._sum_up(lease, room, puppet, said, window_from):
+        if not await self._sum_up(lease, room, puppet, said, window_from, old):
             return room
         room = replace(room, window_from=window_from)
         await self._store.rooms.put(lease, room)
         del self._not_before[room.room_id]
         return room
 
-    async def _sum_up(
-        self, lease: Lease, room: Room, puppet: Puppet, said: Sequence[Said], window_from: int
-    ) -> bool:  # fmt: skip
+    def _window(self, room: Room, puppet: Puppet, said: Sequence[Said], old: Summary | None) -> int:
+        """Where it begins now: it is cut when it holds too many messages, or too long ones."""
+        cut = next_window(said, room.window_from, self._house.limits.window_messages)
+        if cut != room.window_from:
+            return cut
+        text = " ".join(line.text for line in said[-10:])
+        house = self._tokens.fit(self._house, puppet.persona.model, text)
+        before = old.text if old else ""
+        crowded = crowded_window(said, house=house, room=room, puppet=puppet, summary=before)
+        return room.window_from if crowded is None else crowded
+
+    async def _summary(self, room: Room) -> Summary | None:
+        """What was summed up, unless it holds something that is too old to be kept."""
         old = await self._store.summaries.get(room.room_id)
         kept_ms = self._house.limits.context_days * _DAY_MS
-        if old is not None and self._clock.now() - old.since_at > kept_ms:
-            old = None
+        is_too_old = old is not None and self._clock.now() - old.since_at > kept_ms
+        return None if is_too_old else old
+
+    async def _sum_up(
+        self,
+        lease: Lease,
+        room: Room,
+        puppet: Puppet,
+        said: Sequence[Said],
+        window_from: int,
+        old: Summary | None,
+    ) -> bool:
         gone = [line for line in said if line.seq < window_from]
         text = " ".join(line.text for line in gone[-10:])
         prompt = build_summary(

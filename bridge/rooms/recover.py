@@ -9,7 +9,8 @@ from bridge.domain.ids import PuppetId
 from bridge.domain.lease import Lease
 from bridge.domain.turn import Turn
 from bridge.ports import Outbox, Turns
-from bridge.rooms.send import Sender, Watch
+from bridge.rooms.send import Sender
+from bridge.rooms.watch import Watch
 
 
 async def settle(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
 from bridge import log, metrics
@@ -17,6 +17,7 @@ from bridge.domain.persona import Puppet
 from bridge.errors import BridgeError, RateLimited, Refused, Unreachable
 from bridge.policy.stopping import gives_way
 from bridge.ports import Homeserver, Outbox
+from bridge.rooms.watch import Watch
 
 HOMESERVER_MEMORY_MS: Final = 20 * 3_600_000
 """Synapse recognises a repeated transaction id of a device for 24 h; later it would double."""
@@ -26,9 +27,6 @@ _ERRCODE: Final = re.compile(r"M_[A-Z_]{1,38}")
 
 Outcome = Literal["done", "dropped", "failed"]
 """What becomes of a turn whose effects were sent: all of them, or pointless, or refused."""
-
-Watch = Callable[[], Awaitable[str | None]]
-"""Looks at the mailbox: a reason why what is under way has become pointless, or None."""
 
 
 class Sender:

@@ -26,10 +26,11 @@ from bridge.policy.reasons import QUEUED, REPEATS_ITSELF
 from bridge.policy.urgency import urgency_of
 from bridge.policy.view import House
 from bridge.ports import Homeserver, Store
-from bridge.rooms.live import Live, undisturbed
-from bridge.rooms.send import Sender, Watch
+from bridge.rooms.live import Live
+from bridge.rooms.send import Sender
 from bridge.rooms.speech import Composer, Speech
-from bridge.rooms.think import WATCH_S, Cancelled, Reply, Thinker, Thought
+from bridge.rooms.think import Cancelled, Reply, Thinker, Thought
+from bridge.rooms.watch import WATCH_S, Watch, undisturbed
 
 _TYPING_RENEWAL_S: Final = 20.0
 
@@ -85,7 +86,7 @@ class Speaker:
             return room
         typing = asyncio.create_task(self._attend(puppet, room, cause.event_id), name="typing")
         try:
-            shown, room = await self._thinker.read(lease, room, puppet, cause)
+            shown, room = await self._thinker.read(lease, room, puppet, cause, watch)
             speech = Speech(
                 lease=lease, turn=turn, puppet=puppet, room=room, answer=answer, cause=cause,
                 watch=watch, said=tuple(line for line in shown.said if line.is_context),

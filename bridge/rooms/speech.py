@@ -22,7 +22,7 @@ from bridge.policy.pacing import split
 from bridge.policy.trust import clean_reply, is_undecided
 from bridge.policy.view import House
 from bridge.rooms.draft import Draft
-from bridge.rooms.send import Watch
+from bridge.rooms.watch import Watch
 
 PART_BYTES: Final = 6_000
 """Markdown of one message. HTML and JSON escaping can grow it eightfold; an event holds 64 KiB."""

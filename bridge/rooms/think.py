@@ -24,13 +24,11 @@ from bridge.policy.view import House
 from bridge.ports import Engine, Store
 from bridge.rooms.draft import Draft
 from bridge.rooms.media import Senses
-from bridge.rooms.send import Watch
 from bridge.rooms.tokens import Tokens
+from bridge.rooms.watch import Watch, keep_watching
 
 SLACK: Final = 2
 """A window that is to be summed up may grow by one in so many parts of its size until then."""
-WATCH_S: Final = 0.25
-"""How often the room is looked at while something takes time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,9 +88,12 @@ class Thinker:
         return self._engine.label
 
     async def read(
-        self, lease: Lease, room: Room, puppet: Puppet, cause: Message
+        self, lease: Lease, room: Room, puppet: Puppet, cause: Message, watch: Watch
     ) -> tuple[Shown, Room]:
-        """What the room said, as far as the model is shown it, and the room with its window."""
+        """What the room said, as far as the model is shown it, and the room with its window.
+
+        Pictures are not looked at any further once `watch` has a reason against it.
+        """
         window = self._house.limits.window_messages
         history = self._store.history
         said = await history.recent(room.room_id, from_seq=room.window_from, limit=2 * window)
@@ -109,7 +110,7 @@ class Thinker:
             return Shown(said=(), cause=alone, is_private=True), room
         summary = await self._store.summaries.get(room.room_id) if self._house.summaries else None
         before = summary.text if summary else ""
-        seen = await self._senses.perceive(lease, puppet, said)
+        seen = await self._senses.perceive(lease, puppet, said, watch)
         stored_cause = next((s for s in seen if s.event_id == cause.event_id), stored_cause)
         return Shown(said=seen, cause=stored_cause, summary=before), room
 
@@ -165,7 +166,7 @@ class Thinker:
         generating = asyncio.create_task(
             self._generate(prompt, room, queued, draft), name="generate"
         )
-        watching = asyncio.create_task(self._keep_watching(watch), name="watch")
+        watching = asyncio.create_task(keep_watching(watch, self._clock), name="watch")
         waiting = asyncio.create_task(queued.wait(), name="queued")
         try:
             tasks = {generating, watching}
@@ -200,9 +201,3 @@ class Thinker:
         except EngineError as error:
             return error
         return EngineBroken("the engine ended without finishing")
-
-    async def _keep_watching(self, watch: Watch) -> str:
-        while True:
-            await self._clock.sleep(WATCH_S)
-            if reason := await watch():
-                return reason

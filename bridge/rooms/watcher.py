@@ -12,7 +12,7 @@ from bridge.policy.decide import wish_to_be_forgotten
 from bridge.policy.view import House, View
 from bridge.ports import Store
 from bridge.rooms.ahead import Ahead
-from bridge.rooms.send import Watch
+from bridge.rooms.watch import Watch
 
 
 class Watcher:

@@ -9,9 +9,10 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, Final
 
 from bridge.domain.access import Limits
-from bridge.domain.prompt import Delta, Finished, Prompt
+from bridge.domain.prompt import Delta, Finished, Prompt, TextDelta
 from bridge.domain.vendor import LIVE_KEY
 from bridge.engine.scripted import ScriptedEngine
+from bridge.policy.live import is_worth_showing, whole_part
 from tests.bench.figure import Figure, percentile
 from tests.bench.pipeline import CLOCK, pipeline
 from tests.rooms.conftest import ALICE, LUNA
@@ -28,12 +29,18 @@ class _Timed(ScriptedEngine):
 
     ended_s: float = 0.0
     began_ms: int = 0
+    showable_ms: int = 0
 
     async def stream(self, prompt: Prompt, *, affinity: str) -> AsyncGenerator[Delta, None]:
-        self.began_ms = CLOCK.now()
+        self.began_ms, self.showable_ms = CLOCK.now(), 0
+        draft = ""
         async for delta in super().stream(prompt, affinity=affinity):
             if isinstance(delta, Finished):
                 self.ended_s = time.monotonic()
+            elif isinstance(delta, TextDelta) and not self.showable_ms:
+                draft += delta.text
+                if is_worth_showing(whole_part(draft), ""):
+                    self.showable_ms = CLOCK.now()
             yield delta
 
 
@@ -93,7 +100,7 @@ async def figures_live(url: str, kind: str, count: int) -> AsyncIterator[Figure]
                 await _until(lambda at=before: any(map(_is_last, _own(home, room_id)[at:])))
                 own = _own(home, room_id)[before:]
                 due = engine.began_ms + (limits.live_after_ms or 0)
-                late_ms.append(own[0]["origin_server_ts"] - due)
+                late_ms.append(own[0]["origin_server_ts"] - max(due, engine.showable_ms))
                 events += own
             sizes = [len(json.dumps(e["content"], ensure_ascii=False).encode()) for e in events]
             for what, value, unit in (

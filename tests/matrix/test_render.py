@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from bridge.domain.effect import EditText, React, Redact, SendText
 from bridge.domain.ids import EventId, TxnId
 from bridge.domain.vendor import AI_KEY, LIVE_KEY, TXN_KEY
 from bridge.matrix.render import MAX_CONTENT_BYTES, render
+from bridge.policy.live import LIVE_EDITS, is_worth_showing, unfinished, whole_part
 from tests.matrix.making import ALICE, puppet
 
 TXN = TxnId("turn.0")
@@ -138,6 +140,27 @@ def test_only_the_last_edit_repeats_all_for_clients_that_know_no_edits() -> None
     live = _edit_of(SendText(text=text, is_live=True))
     assert len(live["body"]) < 100
     assert live["m.new_content"]["body"] == text
+
+
+@pytest.mark.parametrize("end", range(700, 1001, 50))
+def test_a_reply_of_a_kilobyte_that_is_shown_live_is_few_events_and_bytes(end: int) -> None:
+    """However fast it is written, and wherever it is cut: 8 events and 12 kB are the most."""
+    whole = "".join(f"- **{n}.** Tides & moons, <i>again</i>.\n" for n in range(40))[:end]
+    draft, shown, sizes = "", "", list[int]()
+
+    def send(content: dict[str, Any]) -> None:
+        sizes.append(len(json.dumps(content, ensure_ascii=False).encode()))
+
+    for char in whole:
+        draft += char
+        text = unfinished(whole_part(draft))
+        if len(sizes) <= LIVE_EDITS and is_worth_showing(text, shown):
+            live = SendText(text=text, is_generated=True, model="gemma3:27b", is_live=True)
+            send(_edit_of(live) if shown else _text_of(live))
+            shown = text
+    send(_edit_of(SendText(text=whole, is_generated=True, model="gemma3:27b")))
+    assert len(sizes) <= 6
+    assert sum(sizes) <= 12_000
 
 
 def test_an_edit_too_large_for_its_html_goes_without_it() -> None:

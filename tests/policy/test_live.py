@@ -75,5 +75,5 @@ def test_all_that_is_shown_of_a_reply_is_in_proportion_to_it(pieces: list[int]) 
         if len(parts) <= LIVE_EDITS and is_worth_showing(draft, shown):
             shown = draft
             parts.append(draft)
-    assert len(parts) + 1 <= 8
+    assert len(parts) + 1 <= 6
     assert sum(map(len, parts)) <= 3 * len(draft)

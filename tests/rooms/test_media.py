@@ -57,6 +57,19 @@ async def test_a_picture_is_described_once_when_somebody_asks(
     assert SIGHT in world.engine.prompts[-1].user
 
 
+async def test_a_stop_ends_looking_at_a_picture(world: World, room_id: RoomId) -> None:
+    await show(world, room_id)
+    world.engine.state = "slow"
+    asked = await world.ask(room_id, "Luna, what is in the picture?")
+    await world.pass_s(1)
+    assert looks(world) == 1
+    await world.ask(room_id, "Luna, stop")
+    await world.pass_s(1)
+    assert await world.turn_states() == ["dropped"]
+    assert world.said(room_id, asked) == []
+    assert world.engine.calls == 1
+
+
 async def test_without_a_model_that_sees_a_picture_is_only_named(
     world: World, room_id: RoomId
 ) -> None:

@@ -93,6 +93,24 @@ async def test_who_asks_meanwhile_is_answered_first(world: World, room_id: RoomI
     assert await world.store.summaries.get(room_id) is not None
 
 
+async def test_long_messages_are_summed_up_before_they_no_longer_fit(
+    world: World, room_id: RoomId
+) -> None:
+    world.house = replace(world.house, limits=replace(world.house.limits, prompt_tokens=2500))
+    await world.fall()
+    await world.rise()
+    await world.ask(room_id, "Luna, hello?")
+    for n in range(4):
+        await world.ask(room_id, f"word{n} " + "and so it goes on and on " * 40)
+        await world.pass_s(3)
+    assert (await world.store.rooms.get(room_id)).window_from > 0
+    await world.ask(room_id, "Luna, and now?")
+    prompt = world.engine.prompts[-1]
+    assert SUMMARY in prompt.system
+    assert "word0" not in prompt.user
+    assert "word3" in prompt.user
+
+
 async def test_without_a_summary_the_window_is_cut_all_the_same(
     world: World, room_id: RoomId
 ) -> None:
