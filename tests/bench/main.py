@@ -22,6 +22,7 @@ from bridge import log
 from tests.bench import (
     claiming,
     flood,
+    gating,
     handover,
     ingest,
     latency,
@@ -29,13 +30,14 @@ from tests.bench import (
     process,
     queueing,
     replying,
+    streaming,
 )
 from tests.bench.figure import Figure
 from tests.lab.postgres import Postgres
 
 PARTS: Final = (
-    "ingest", "claim", "latency", "flood", "handover", "reply", "live", "queue", "prompt",
-    "resume", "idle",
+    "ingest", "claim", "latency", "flood", "handover", "reply", "live", "stream", "queue",
+    "prompt", "gate", "resume", "idle",
 )  # fmt: skip
 
 
@@ -96,22 +98,33 @@ async def _floods(make_url: Callable[[], str], kind: str, is_quick: bool) -> Asy
             yield figure
 
 
-async def _of_process(part: str, folder: object, is_quick: bool) -> AsyncIterator[Figure]:
-    assert callable(folder)
-    if part == "queue":
-        async for figure in queueing.figures(0.5 if is_quick else 10.0):
+async def _of_process(
+    part: str, folder: Callable[[], Path], is_quick: bool
+) -> AsyncIterator[Figure]:
+    match part:
+        case "queue":
+            found = queueing.figures(0.5 if is_quick else 10.0)
+        case "stream":
+            found = streaming.figures(50 if is_quick else 2_000, 2 if is_quick else 15)
+        case "gate":
+            found = gating.figures()
+        case "prompt":
+            found = prefixes.figures(10 if is_quick else 300)
+        case "resume":
+            found = process.resume(folder(), 1 if is_quick else 9)
+        case "idle":
+            found = _idle(folder, is_quick)
+        case _:
+            return
+    async for figure in found:
+        yield figure
+
+
+async def _idle(folder: Callable[[], Path], is_quick: bool) -> AsyncIterator[Figure]:
+    for puppets in (3,) if is_quick else (3, 100, 1000):
+        rooms = 100 if is_quick else 10_000
+        async for figure in process.idle(folder(), puppets, rooms, 1 if is_quick else 20):
             yield figure
-    if part == "prompt":
-        for figure in prefixes.figures(10 if is_quick else 300):
-            yield figure
-    if part == "resume":
-        async for figure in process.resume(folder(), 1 if is_quick else 9):
-            yield figure
-    if part == "idle":
-        for puppets in (3,) if is_quick else (3, 100, 1000):
-            rooms = 100 if is_quick else 10_000
-            async for figure in process.idle(folder(), puppets, rooms, 1 if is_quick else 5):
-                yield figure
 
 
 async def _print(parts: tuple[str, ...], *, is_quick: bool) -> None:

@@ -6,7 +6,7 @@ The model agrees with the real server within 5 % on such replays: tests/engine/t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import Final
 
 from tests.bench.figure import Figure, beside
@@ -14,13 +14,13 @@ from tests.bench.rooms_read import Layout, replay
 from tests.fakes.kv_cache import PromptCache, Tokens
 
 _PIECE: Final = re.compile(r"\s?\w{1,5}|\s|[^\w\s]")
-_SIZES: Final = ((1, 1), (1, 3), (4, 1), (4, 3), (4, 8), (40, 3))
+_SIZES: Final = tuple((rooms, puppets) for rooms in (1, 4, 40) for puppets in (1, 3, 8))
 _WRITTEN: Final = tuple(range(-20, 0))
 _KEPT_TOKENS: Final = 65_000
 """What is kept beside the slot in the run of 40 rooms: about half of them."""
 
 
-def figures(replies: int) -> Iterator[Figure]:
+async def figures(replies: int) -> AsyncIterator[Figure]:
     for rooms, puppets in _SIZES:
         limit = _KEPT_TOKENS if rooms == 40 else 10**9
         ours, least = _evaluated(rooms, puppets, replies, limit, "ours")
