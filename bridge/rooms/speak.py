@@ -110,8 +110,9 @@ class Speaker:
                 is_private=shown.is_private,
             )  # fmt: skip
             thought = await self._thinker.think(
-                room, puppet, answer, shown, watch, lambda: self._ask_for_patience(speech)
-            )
+                lease, turn.turn_id, room, puppet, answer, shown, watch,
+                lambda: self._ask_for_patience(speech),
+            )  # fmt: skip
             await self._conclude(speech, thought)
         finally:
             typing.cancel()
