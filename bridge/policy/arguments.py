@@ -168,6 +168,7 @@ def _fit_object(value: object, schema: Schema, root: Schema, path: str, depth: i
     properties = {name: _object(each) for name, each in _object(schema.get("properties")).items()}
     required = set(_list(schema.get("required")))
     fitted: dict[str, object] = {}
+    inside = f"{path}." if path else ""
     if not properties or schema.get("additionalProperties") not in (None, False):
         fitted = {str(key): each for key, each in given.items() if str(key) not in properties}
     for name, wanted in properties.items():
@@ -175,11 +176,11 @@ def _fit_object(value: object, schema: Schema, root: Schema, path: str, depth: i
         if key is None or (given[key] is None and name not in required):
             if name in required:
                 if "default" not in wanted:
-                    raise Unfit(f"{path}{name} is missing")
+                    raise Unfit(f"{inside}{name} is missing")
                 fitted[name] = wanted["default"]
             continue
         fitted.pop(key, None)
-        fitted[name] = _fit(given[key], wanted, root, f"{path}{name}", depth + 1)
+        fitted[name] = _fit(given[key], wanted, root, f"{inside}{name}", depth + 1)
     return fitted
 
 
