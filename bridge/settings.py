@@ -22,7 +22,7 @@ _SERVER_NAME: Final = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](
 _USER_ID: Final = re.compile(r"@[^:\s]+:\S+")
 _LOCALPART: Final = re.compile(r"[a-z0-9._=/+-]+")
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}")
-_TOOL: Final = re.compile(r"[a-z]+|[a-z0-9-]{1,32}\.[^\s.]\S{0,99}")
+_TOOL: Final = re.compile(r"[a-z]+|[a-z0-9-]{1,32}\.[^\s.*][^\s*]{0,99}")
 _TOOL_SERVER: Final = re.compile(r"[a-z0-9-]{1,32}")
 _PROMPT_TOKENS_AT_LEAST: Final = 256
 _PROMPT_MARGIN_TOKENS: Final = 64
