@@ -57,7 +57,7 @@ clean: ## remove what was made here: environments, caches, the demo's data
 	@touch $@
 
 .venv/.can-test: pyproject.toml constraints.txt .ci/venv
-	@.ci/venv .venv -c constraints.txt -e . --group dev
+	@.ci/venv .venv -c constraints.txt -e '.[mcp]' --group dev
 	@touch .venv/.can-run $@
 
 .venv-synapse/.can-run: config/synapse-constraints.txt .ci/venv

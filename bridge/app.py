@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from importlib.metadata import version
 from typing import Final, Literal
@@ -16,17 +16,18 @@ from bridge.admin import http as admin_http
 from bridge.admin.figures import rows_of, usage_of
 from bridge.clock import Clock, SystemClock
 from bridge.domain.persona import Puppet
-from bridge.endpoints import Endpoints
+from bridge.endpoints import Endpoints, tool_sources
 from bridge.errors import ConfigError, DatabaseError, HomeserverError, RateLimited, Unreachable
 from bridge.house import build_cast, build_house
 from bridge.matrix.homeserver import MatrixHomeserver
 from bridge.matrix.ingest import Ingest
 from bridge.matrix.puppetry import Puppetry
 from bridge.policy.view import House
-from bridge.ports import Engine, Homeserver, Transcriber
+from bridge.ports import Engine, Homeserver, ToolSource, Transcriber
 from bridge.ports import Store as StorePort
 from bridge.registration import Registration, load_registration
 from bridge.rooms.actor import Actor
+from bridge.rooms.builtin import SearchSource, TimeSource
 from bridge.rooms.dispatcher import Dispatcher
 from bridge.rooms.gate import Gate
 from bridge.rooms.heart import Heart
@@ -42,6 +43,7 @@ from bridge.rooms.speak import Speaker
 from bridge.rooms.speech import Composer
 from bridge.rooms.think import Thinker
 from bridge.rooms.tokens import Tokens
+from bridge.rooms.tools import ToolLoop
 from bridge.rooms.watcher import Watcher
 from bridge.settings import HttpSettings, Settings
 from bridge.store.inspect import figures, most_used
@@ -72,6 +74,7 @@ def assemble(
     house: House,
     clock: Clock,
     transcriber: Transcriber | None = None,
+    tools: Sequence[ToolSource] = (),
 ) -> Dispatcher:
     """The whole pipeline behind a mailbox, on the adapters given."""
     heart = Heart(workers=store.workers, clock=clock)
@@ -96,7 +99,22 @@ def assemble(
         store=store,
         homeserver=homeserver,
         thinker=Thinker(
-            store=store, engine=engine, senses=senses, tokens=tokens, house=house, clock=clock
+            store=store,
+            engine=engine,
+            senses=senses,
+            tokens=tokens,
+            loop=ToolLoop(
+                calls=store.tool_calls,
+                sources=(
+                    TimeSource(house=house, clock=clock),
+                    SearchSource(history=store.history, house=house),
+                    *tools,
+                ),
+                house=house,
+                clock=clock,
+            ),
+            house=house,
+            clock=clock,
         ),
         sender=sender,
         live=Live(store=store, sender=sender, composer=composer, house=house, clock=clock),
@@ -152,6 +170,7 @@ class App:
         homeserver: MatrixHomeserver,
         endpoints: Endpoints,
         clock: Clock,
+        tools: Sequence[ToolSource] = (),
         role: Role = "run",
     ) -> None:
         self.role: Role = role
@@ -171,6 +190,7 @@ class App:
             homeserver=homeserver,
             engine=endpoints.pool,
             transcriber=endpoints.transcriber,
+            tools=tools,
             house=build_house(settings, self.cast),
             clock=clock,
         )
@@ -340,6 +360,9 @@ async def running(
         stack.push_async_callback(store.close)
         endpoints = Endpoints(settings.engine, clock)
         stack.push_async_callback(endpoints.close)
+        tools = tool_sources(settings.tools)
+        for source in tools:
+            stack.push_async_callback(source.close)
         homeserver = MatrixHomeserver(url=settings.homeserver.url, as_token=registration.as_token)
         stack.push_async_callback(homeserver.close)
         app = App(
@@ -349,6 +372,7 @@ async def running(
             homeserver=homeserver,
             endpoints=endpoints,
             clock=clock,
+            tools=tools,
             role=role,
         )
         appservice = settings.appservice

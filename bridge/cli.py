@@ -23,8 +23,9 @@ from bridge.config_upgrade import upgrade as upgraded
 from bridge.doctor.finding import as_json as findings_as_json
 from bridge.doctor.finding import as_table
 from bridge.doctor.main import examine, examine_invariants
+from bridge.endpoints import check_tools
 from bridge.errors import BridgeError, ConfigError, ScenarioError
-from bridge.house import build_cast
+from bridge.house import build_cast, unallowed_tools
 from bridge.registration import instructions, new_registration, write_registration
 from bridge.retire import find_puppets, retire_puppets
 from bridge.store.database import open_database
@@ -310,6 +311,12 @@ def check_config(
     print(f"{config.absolute()} is fine.")
     print(f"Puppets: {', '.join(puppet.user_id for puppet in cast.personas())}")
     print(f"Bridge user: {settings.bridge_user_id()}")
+    check_tools(settings.tools)
+    for puppet_id, names in unallowed_tools(settings, cast).items():
+        print(
+            f"{puppet_id} wants tools that are not allowed, and goes without them: "
+            f"{', '.join(names)}. To allow them, add them to tools.allow."
+        )
 
 
 def _upgrade(config: Path) -> None:

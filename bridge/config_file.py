@@ -27,7 +27,7 @@ ENV_PREFIX: Final = "MATRIX_AI_BRIDGE__"
 RENAMED: Final[Mapping[str, str]] = MappingProxyType({})
 """Keys of earlier versions and what they are called now; both full paths, in one section."""
 
-_SECRET: Final = re.compile(r"key|token|secret|password")
+_SECRET: Final = re.compile(r"key|token|secret|password|^env$|^headers$")
 _PASSWORD_IN_ADDRESS: Final = re.compile(r"(?<=://)([^/@\s:]*):[^/\s]*@")
 _SHOWN_CHARS: Final = 80
 

@@ -1,8 +1,9 @@
-"""What a configuration says, as engines: each server of models, and the pool of them."""
+"""What a configuration says, as engines: each server of models, the pool of them, and tools."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 from bridge.clock import Clock
 from bridge.engine import models
@@ -12,7 +13,9 @@ from bridge.engine.ollama import OllamaEngine
 from bridge.engine.openai import OpenAIEngine, base_of
 from bridge.engine.pool import Endpoint, EnginePool
 from bridge.engine.transcribe import TranscriptionServer
-from bridge.settings import EndpointSettings, EngineSettings
+from bridge.errors import ConfigError
+from bridge.ports import ToolSource
+from bridge.settings import EndpointSettings, EngineSettings, ToolsSettings
 
 
 class Endpoints:
@@ -55,6 +58,38 @@ class Endpoints:
             key: self._made.get(key) or _endpoint(*key, clock=self._clock) for key in keys
         }
         return tuple(self._made.values())
+
+
+def check_tools(settings: ToolsSettings) -> None:
+    """Raises ConfigError where servers of tools are named and what speaks to them is missing."""
+    if settings.servers and find_spec("mcp") is None:
+        raise ConfigError(
+            "tools.servers: MCP servers take a part of this program that is not installed. "
+            "Run: pip install matrix-ai-bridge[mcp]"
+        )
+
+
+def tool_sources(settings: ToolsSettings) -> Sequence[ToolSource]:
+    """The servers of which any tool is allowed. Raises ConfigError."""
+    check_tools(settings)
+    sources: list[ToolSource] = []
+    for server in settings.servers:
+        allowed = [name for name in settings.allow if name.startswith(f"{server.name}.")]
+        if allowed:
+            # Only here, because it is not always installed.
+            from bridge.engine.mcp import McpSource
+
+            sources.append(
+                McpSource(
+                    server.name,
+                    allowed=allowed,
+                    command=server.command,
+                    env={name: value.get_secret_value() for name, value in server.env.items()},
+                    url=server.url,
+                    headers={k: value.get_secret_value() for k, value in server.headers.items()},
+                )
+            )
+    return sources
 
 
 def _endpoint(server: EndpointSettings, settings: EngineSettings, *, clock: Clock) -> Endpoint:

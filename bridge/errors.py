@@ -13,6 +13,7 @@ BridgeError
 │   ├── RateLimited        try again after `retry_after_ms`
 │   ├── Refused            never succeeds as it is (403, 404, gone, too large)
 │   └── TokenRejected      the operator must fix the registration
+├── ToolFailed             a tool could not do what it was asked
 ├── BadMedia             somebody's picture or voice message cannot be used
 └── EngineError
     ├── EngineUnreachable
@@ -115,6 +116,12 @@ class BadMedia(BridgeError):
     """A picture or a voice message that cannot be read, or is too large."""
 
     blame = "user"
+
+
+class ToolFailed(BridgeError):
+    """A call of a tool that came to nothing. `str()` is shown to the model."""
+
+    blame = "engine"
 
 
 class EngineError(BridgeError):

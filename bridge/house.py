@@ -78,4 +78,15 @@ def build_house(settings: Settings, cast: Cast) -> House:
         time_zone=settings.rooms.time_zone,
         time_zones=tuple(sorted(available_timezones())),
         care=settings.operator.care,
+        tools=settings.tools.allow,
+        tool_limits=settings.tools.limits(settings.engine.prompt_tokens()),
     )
+
+
+def unallowed_tools(settings: Settings, cast: Cast) -> dict[PuppetId, tuple[str, ...]]:
+    """Tools that enabled personas name and the operator does not allow, by persona."""
+    found = {
+        puppet.puppet_id: tuple(t for t in puppet.persona.tools if t not in settings.tools.allow)
+        for puppet in cast.personas()
+    }
+    return {puppet_id: names for puppet_id, names in found.items() if names}

@@ -17,6 +17,7 @@ GATE_CALLS = Counter("bridge_gate_calls_total", "Times a model was asked who sho
 MEDIA = Counter(
     "bridge_media_total", "Pictures looked at and voices listened to", ["kind", "outcome"]
 )
+TOOL_CALLS = Counter("bridge_tool_calls_total", "Calls of tools by models", ["tool", "outcome"])
 SUMMARIES = Counter("bridge_summaries_total", "Summaries of rooms", ["outcome"])
 TURNS = Counter("bridge_turns_total", "Turns that ended", ["outcome"])
 TURN_SECONDS = Histogram("bridge_turn_seconds", "From a turn's start to its last effect")

@@ -33,6 +33,8 @@ def _text(max_length: int, *, min_length: int = 0) -> StringConstraints:
 
 Name = Annotated[str, _text(40, min_length=1), Field(pattern=r'^[^<>"\x00-\x1f]+$')]
 
+ToolName = Annotated[str, _text(140, min_length=1)]
+
 
 class _Example(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -57,6 +59,9 @@ class _File(BaseModel):
     model: Annotated[str, _text(200)] = ""
     talkativeness: Talkativeness = "reply-only"
     language: Annotated[str, Field(pattern=r"^([a-z]{2,3})?$", strict=True)] = ""
+    tools: Annotated[
+        tuple[Annotated[str, _text(140, min_length=1)], ...], Field(max_length=20)
+    ] = ()
 
 
 _KEYS: Final = tuple(_File.model_fields)
@@ -110,6 +115,7 @@ def _load(path: Path) -> Persona:
         model=file.model,
         talkativeness=file.talkativeness,
         language=file.language,
+        tools=file.tools,
     )
 
 

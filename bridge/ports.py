@@ -16,6 +16,7 @@ from bridge.domain.persona import Puppet, PuppetRecord
 from bridge.domain.prompt import Delta, Prompt
 from bridge.domain.room import Room
 from bridge.domain.summary import Summary
+from bridge.domain.tool import Asking, Tool, ToolUse
 from bridge.domain.turn import Turn, TurnState, Used
 
 
@@ -40,6 +41,22 @@ class Engine(Protocol):
 
         Raises EngineError. An engine that cannot choose says {}.
         """
+        ...
+
+    async def close(self) -> None: ...
+
+
+class ToolSource(Protocol):
+    """Tools that puppets may use, where the operator allows them by name."""
+
+    async def tools(self) -> Sequence[Tool]:
+        """What it has now. A source that is away has nothing; it never raises, and takes seconds
+        at most."""
+        ...
+
+    async def call(self, tool: Tool, arguments: Mapping[str, object], asking: Asking) -> str:
+        """What the tool gives: text that somebody wrote. May be cancelled at any time. Raises
+        ToolFailed."""
         ...
 
     async def close(self) -> None: ...
@@ -315,6 +332,13 @@ class History(Protocol):
         """The newest `limit` context messages with `seq >= from_seq`, oldest first."""
         ...
 
+    async def seen_by(
+        self, room_id: RoomId, person: UserId, *, below_seq: int | None, limit: int
+    ) -> Sequence[Said]:
+        """The newest `limit` messages with `seq < below_seq` that this person may see, and any
+        model may be shown, newest first."""
+        ...
+
     async def get(self, event_id: EventId) -> Said | None: ...
 
     async def describe(self, lease: Lease, event_id: EventId, text: str) -> None:
@@ -374,6 +398,23 @@ class Summaries(Protocol):
         ...
 
 
+class ToolCalls(Protocol):
+    """Calls of tools, kept with their turns. See `bridge.store.tool_calls`."""
+
+    async def begin(self, lease: Lease, use: ToolUse) -> None:
+        """Store a call before it runs, or with its result where it never does. One that is stored
+        stays as it is. Raises LeaseLost."""
+        ...
+
+    async def end(self, lease: Lease, use: ToolUse) -> None:
+        """It has its result. Raises LeaseLost."""
+        ...
+
+    async def of_turn(self, turn_id: TurnId) -> Sequence[ToolUse]:
+        """In the order they were made. What they gave is known only while the turn thinks."""
+        ...
+
+
 class PuppetMemory(Protocol):
     """What was done for each puppet, so that a start changes only what changed."""
 
@@ -403,3 +444,5 @@ class Store(Protocol):
     def people(self) -> People: ...
     @property
     def summaries(self) -> Summaries: ...
+    @property
+    def tool_calls(self) -> ToolCalls: ...

@@ -16,11 +16,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, mo
 from bridge.domain.access import Access, Limits, Rule
 from bridge.domain.budget import Budget, Budgets
 from bridge.domain.persona import Talkativeness
+from bridge.domain.tool import BUILT_IN_TOOLS, ToolLimits
 
 _SERVER_NAME: Final = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 _USER_ID: Final = re.compile(r"@[^:\s]+:\S+")
 _LOCALPART: Final = re.compile(r"[a-z0-9._=/+-]+")
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}")
+_TOOL: Final = re.compile(r"[a-z]+|[a-z0-9-]{1,32}\.[^\s.*][^\s*]{0,99}")
+_TOOL_SERVER: Final = re.compile(r"[a-z0-9-]{1,32}")
 _PROMPT_TOKENS_AT_LEAST: Final = 256
 _PROMPT_MARGIN_TOKENS: Final = 64
 
@@ -75,6 +78,14 @@ def _glob(value: str) -> str:
 def _time_zone(value: str) -> str:
     if value not in available_timezones():
         raise ValueError("write a time zone's IANA name, such as Europe/Berlin or UTC")
+    return value
+
+
+def _tool_name(value: str) -> str:
+    if not _TOOL.fullmatch(value):
+        raise ValueError(
+            "write time, search, or a server of tools.servers, a dot and its tool: weather.forecast"
+        )
     return value
 
 
@@ -236,6 +247,70 @@ class RoomSettings(Section):
     time_zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
 
 
+def _tool_server(value: str) -> str:
+    if not _TOOL_SERVER.fullmatch(value):
+        raise ValueError("write a short name of a-z, 0-9 and -")
+    return value
+
+
+class ToolServerSettings(Section):
+    """An MCP server: a program that is started, or an address."""
+
+    name: Annotated[str, AfterValidator(_tool_server)]
+    command: tuple[str, ...] = ()
+    env: dict[str, SecretStr] = {}
+    url: str = ""
+    headers: dict[str, SecretStr] = {}
+
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> Self:
+        if bool(self.command) == bool(self.url):
+            raise ValueError(f"{self.name} needs either a command or a url")
+        if self.url:
+            _address(self.url)
+        if (self.env and self.url) or (self.headers and self.command):
+            raise ValueError(f"{self.name}: env goes with a command, headers with a url")
+        return self
+
+
+class ToolsSettings(Section):
+    allow: tuple[Annotated[str, AfterValidator(_tool_name)], ...] = ()
+    max_steps: int = Field(default=3, ge=1, le=10)
+    call_timeout_s: float = Field(default=10, gt=0, le=120)
+    time_limit_s: float = Field(default=30, gt=0, le=300)
+    servers: tuple[ToolServerSettings, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_what_is_there(self) -> Self:
+        servers = [server.name for server in self.servers]
+        twice = next((name for name in servers if servers.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"servers: {twice} is there twice; give one of them another name")
+        for name in self.allow:
+            server, dot, _ = name.partition(".")
+            if not dot and name not in BUILT_IN_TOOLS:
+                raise ValueError(
+                    f"allow: there is no tool {name}; there are {' and '.join(BUILT_IN_TOOLS)}, "
+                    "and those of servers, such as weather.forecast"
+                )
+            if dot and server not in servers:
+                raise ValueError(f"allow: {name} is of no server; servers lists no {server}")
+        return self
+
+    def reserve(self, prompt_tokens: int) -> int:
+        """Tokens that prompts leave free: none without tools, at most a third."""
+        most = ToolLimits().reserve_tokens
+        return min(most, prompt_tokens // 3) if self.allow else 0
+
+    def limits(self, prompt_tokens: int) -> ToolLimits:
+        return ToolLimits(
+            max_steps=self.max_steps,
+            call_timeout_s=self.call_timeout_s,
+            time_limit_s=self.time_limit_s,
+            reserve_tokens=self.reserve(prompt_tokens),
+        )
+
+
 class OperatorSettings(Section):
     name: str = ""
     contact: str = ""
@@ -294,6 +369,7 @@ class Settings(Section):
     access: AccessSettings = AccessSettings()
     rooms: RoomSettings = RoomSettings()
     budgets: BudgetsSettings = BudgetsSettings()
+    tools: ToolsSettings = ToolsSettings()
     operator: OperatorSettings = OperatorSettings()
     admins: tuple[Annotated[str, AfterValidator(_user_id)], ...] = ()
     bots: Globs = ()
@@ -321,13 +397,15 @@ class Settings(Section):
 
     def limits(self) -> Limits:
         live = self.rooms.live
+        prompt_tokens = self.engine.prompt_tokens()
         return Limits(
             answer_age_ms=self.rooms.answer_age_limit_s * 1000,
             burst_ms=round(self.rooms.burst_pause_s * 1000),
             typing_chars_per_s=self.rooms.typing_chars_per_s,
             ai_messages=self.rooms.ai_exchange_messages,
             window_messages=self.rooms.window_messages,
-            prompt_tokens=self.engine.prompt_tokens(),
+            # The same for all puppets: their prompts share what the server has read.
+            prompt_tokens=prompt_tokens - self.tools.reserve(prompt_tokens),
             max_reply_tokens=self.engine.max_reply_tokens,
             temperature=self.engine.temperature,
             context_days=self.retention.room_text_days,

@@ -160,6 +160,20 @@ def test_check_config_tells_of_a_persona_that_is_missing(monkeypatch: pytest.Mon
     assert "bob" in done.stderr
 
 
+def test_check_config_tells_which_tools_a_persona_wants_and_does_not_get(folder: Path) -> None:
+    (folder / "mine").mkdir()
+    (folder / "mine" / "ada.yaml").write_text(
+        "name: Ada\ncharacter: Curious.\ntools: [time, search, wiki.find]\n"
+    )
+    (folder / "config.yaml").write_text(
+        "personas: {folder: mine, enabled: [ada]}\ntools: {allow: [time]}\n"
+    )
+    done = call("check-config")
+    assert done.exit_code == 0
+    assert "ada wants tools that are not allowed" in done.output
+    assert "search, wiki.find. To allow them, add them to tools.allow." in done.output
+
+
 def test_an_upgrade_adds_what_is_missing_and_keeps_the_old_file(folder: Path) -> None:
     config = folder / "config.yaml"
     config.write_text("# mine\nhomeserver:\n  server_name: me.org  # do not touch\n")

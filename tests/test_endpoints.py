@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
+from bridge import endpoints as endpoints_module
 from bridge.clock import FakeClock
-from bridge.endpoints import Endpoints
-from bridge.settings import EndpointSettings, EngineSettings
+from bridge.endpoints import Endpoints, check_tools, tool_sources
+from bridge.errors import ConfigError
+from bridge.settings import EndpointSettings, EngineSettings, ToolsSettings
 
 ONE = EngineSettings(url="http://one:11434", slots=2)
 TWO = ONE.model_copy(
@@ -58,3 +60,29 @@ def test_a_server_named_twice_is_a_mistake() -> None:
 def test_the_demo_engine_is_an_endpoint_too() -> None:
     pool = Endpoints(EngineSettings(kind="demo"), FakeClock()).pool
     assert pool.label == "demo engine, no AI model connected"
+
+
+TOOLS = ToolsSettings.model_validate(
+    {
+        "allow": ["time", "house.door"],
+        "servers": [
+            {"name": "house", "command": ["house-server"], "env": {"KEY": "k"}},
+            {"name": "garden", "url": "http://garden/mcp"},
+        ],
+    }
+)
+
+
+def test_a_server_of_tools_is_used_where_a_tool_of_it_is_allowed() -> None:
+    pytest.importorskip("mcp", reason="the extra [mcp] is not installed")
+    assert len(tool_sources(TOOLS)) == 1
+    assert tool_sources(ToolsSettings(allow=("time",))) == []
+
+
+def test_without_the_extra_the_operator_is_told_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(endpoints_module, "find_spec", lambda _: None)
+    with pytest.raises(ConfigError, match=r"pip install matrix-ai-bridge\[mcp\]"):
+        tool_sources(TOOLS)
+    check_tools(ToolsSettings(allow=("time",)))

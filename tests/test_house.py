@@ -51,3 +51,12 @@ def test_the_house_is_named_after_its_server_unless_somebody_runs_it() -> None:
     assert (house.operator, house.contact) == ("Example Org", "mailto:ai@example.org")
     assert house.access.own_server == "home.example"
     assert house.limits.context_days == named.retention.room_text_days
+
+
+def test_the_house_knows_which_tools_are_allowed_and_within_which_bounds() -> None:
+    house = build_house(
+        given := settings(tools={"allow": ["time"], "max_steps": 2}), build_cast(given)
+    )
+    assert house.tools == ("time",)
+    assert house.tool_limits.max_steps == 2
+    assert build_house(settings(), build_cast(settings())).tools == ()

@@ -89,6 +89,48 @@ def test_user_ids_are_made_of_prefix_name_and_server() -> None:
     assert settings.bridge_user_id() == "@aibridge:example.org:8448"
 
 
+WEATHER = {"name": "weather", "command": ["weather-server"]}
+
+
+def test_no_tool_is_allowed_unless_it_is_named() -> None:
+    assert Settings().tools.allow == ()
+    assert Settings().limits().prompt_tokens == Settings().engine.prompt_tokens()
+
+
+@pytest.mark.parametrize(
+    ("tools", "problem"),
+    [
+        ({"allow": ["shell"]}, "no tool shell; there are time and search"),
+        ({"allow": ["weather.forecast"]}, "servers lists no weather"),
+        ({"allow": ["weather.*"], "servers": [WEATHER]}, "write time, search, or a server"),
+        ({"servers": [WEATHER, WEATHER]}, "weather is there twice"),
+        ({"servers": [{"name": "weather"}]}, "weather needs either a command or a url"),
+        ({"servers": [{**WEATHER, "url": "http://x/"}]}, "either a command or a url"),
+        ({"servers": [{"name": "weather", "url": "x"}]}, "write a full address"),
+        ({"servers": [{**WEATHER, "headers": {"a": "b"}}]}, "env goes with a command"),
+        ({"servers": [{**WEATHER, "name": "We.ather"}]}, "a-z, 0-9 and -"),
+        ({"max_steps": 0}, "greater than or equal to 1"),
+    ],
+)
+def test_tools_that_cannot_be_are_refused(tools: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        Settings.model_validate({"tools": tools})
+
+
+def test_prompts_leave_room_for_tools_and_never_more_than_a_third() -> None:
+    tools = {"allow": ["time", "weather.forecast"], "servers": [WEATHER]}
+    settings = Settings.model_validate({"tools": tools})
+    left = settings.engine.prompt_tokens() - settings.limits().prompt_tokens
+    assert left == settings.tools.limits(settings.engine.prompt_tokens()).reserve_tokens == 1600
+    small = Settings.model_validate({"tools": tools, "engine": {"num_ctx": 1024}})
+    assert small.limits().prompt_tokens > 370
+
+
+def test_a_secret_of_a_server_is_not_shown() -> None:
+    server = {"name": "wiki", "url": "http://x", "headers": {"Authorization": "Bearer hunter2"}}
+    assert "hunter2" not in repr(Settings.model_validate({"tools": {"servers": [server]}}))
+
+
 def dotted(content: dict[str, Any], above: str = "") -> list[str]:
     names: list[str] = []
     for name, value in content.items():

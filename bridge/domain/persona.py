@@ -41,6 +41,8 @@ class Persona:
     talkativeness: Talkativeness = "reply-only"
     language: str = ""
     """Language it prefers (`en`, `zh`, …), or "" to follow the person who asks."""
+    tools: tuple[str, ...] = ()
+    """Names of tools that it may use, as far as the operator allows them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

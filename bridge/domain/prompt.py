@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from bridge.domain.ids import PuppetId
+from bridge.domain.tool import Step, Tool, ToolCall
 
 Purpose = Literal["reply", "gate", "summary", "vision"]
 """What a model is asked for. Each may have a model of its own."""
@@ -32,7 +33,10 @@ class Scene:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """One system and one user message: the only layout all chat templates keep in order."""
+    """One system and one user message: the only layout all chat templates keep in order.
+
+    `steps` come after them: what the model asked of its `tools` so far, and what it was given.
+    """
 
     system: str
     user: str
@@ -44,6 +48,8 @@ class Prompt:
     max_tokens: int = 400
     temperature: float = 0.8
     stop: tuple[str, ...] = ()
+    tools: tuple[Tool, ...] = ()
+    steps: tuple[Step, ...] = ()
     scene: Scene
     purpose: Purpose = "reply"
     urgency: Urgency = "reply"
@@ -56,12 +62,14 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """End of a stream. `reason` is `stop`, or `length` when `max_tokens` ran out."""
+    """End of a stream. `reason` is `stop`, or `length` when `max_tokens` ran out. `calls`: what the
+    model wants of its tools before it goes on."""
 
     reason: Literal["stop", "length"] = "stop"
     model: str = ""
     prompt_tokens: int = 0
     reply_tokens: int = 0
+    calls: tuple[ToolCall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

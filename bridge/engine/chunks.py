@@ -10,6 +10,7 @@ from bridge.domain.prompt import Delta, Finished, TextDelta
 from bridge.engine.stops import StopFilter
 from bridge.engine.surrogates import Surrogates
 from bridge.engine.thoughts import ThoughtFilter
+from bridge.engine.tooling import Collected, Piece
 from bridge.errors import EngineBroken, EngineError
 
 
@@ -23,6 +24,8 @@ class Chunk:
     """The model said something of which nothing is shown."""
     error: str = ""
     end: str | None = None
+    calls: tuple[Piece, ...] = ()
+    """Parts of calls of tools."""
     model: str = ""
     prompt_tokens: int = 0
     reply_tokens: int = 0
@@ -54,16 +57,20 @@ class Reader:
         on_end: Callable[[Chunk], None] = lambda _: None,
         stops: Sequence[str] = (),
     ) -> AsyncGenerator[Delta, None]:
-        """Text without thoughts, and one `Finished`. `problem_of` makes an error of one inside the
-        stream and of whether text came before it. `stops`: where the text is cut because the server
-        does not do it; the rest is read all the same, for its counts. Raises EngineError."""
+        """Text without thoughts, and one `Finished` with all calls of tools. `problem_of` makes an
+        error of one inside the stream and of whether text came before it. `stops`: where the text
+        is cut because the server does not do it; the rest is read all the same, for its counts.
+        Raises EngineError."""
         thoughts = ThoughtFilter(starts_inside=model in self._starts_in_thought)
         surrogates, stop, end, has_spoken = Surrogates(), StopFilter(stops), Chunk(), False
+        collected = Collected()
         async with aclosing(chunks):
             async for chunk in chunks:
                 if chunk.error:
                     raise problem_of(chunk.error, has_spoken)
                 end = end.then(chunk)
+                for piece in chunk.calls:
+                    collected.add(piece)
                 text = stop.feed(thoughts.feed(surrogates.feed(chunk.text)))
                 self._refuse_thoughts(thoughts, model)
                 if text:
@@ -81,6 +88,7 @@ class Reader:
             model=end.model or model,
             prompt_tokens=end.prompt_tokens,
             reply_tokens=end.reply_tokens,
+            calls=collected.calls(),
         )
 
     def _refuse_thoughts(self, thoughts: ThoughtFilter, model: str) -> None:

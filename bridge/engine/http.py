@@ -203,7 +203,8 @@ def in_a_line(problem: str) -> str:
 def withhold(problem: str, prompt: Prompt) -> str:
     """The problem in one short line; nothing of it where it repeats the prompt (it is logged)."""
     line = in_a_line(problem)
-    asked = " ".join(f"{prompt.system} {prompt.user}".split())
+    given = " ".join(result.text for step in prompt.steps for result in step.results)
+    asked = " ".join(f"{prompt.system} {prompt.user} {given}".split())
     for start in range(max(0, len(line) - _ECHO_CHARS + 1)):
         if line[start : start + _ECHO_CHARS] in asked:
             return "its message repeats the prompt and is left out"

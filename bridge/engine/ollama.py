@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from base64 import b64encode
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
 from typing import cast
 
@@ -17,6 +17,7 @@ import aiohttp
 
 from bridge import log, metrics
 from bridge.domain.prompt import Delta, Prompt
+from bridge.domain.tool import wire_name
 from bridge.engine.address import ollama_host
 from bridge.engine.choosing import chances_of, chosen_of, with_logprobs, with_schema
 from bridge.engine.chunks import Chunk, Reader
@@ -24,6 +25,7 @@ from bridge.engine.http import CONNECT_TIMEOUT_S, Server, error_text, withhold
 from bridge.engine.loads import Loads, duration_s
 from bridge.engine.models import chat_models, choose_model
 from bridge.engine.ndjson import Lines
+from bridge.engine.tooling import Piece, arguments_of, specs, text_of, told
 from bridge.errors import (
     ContextTooLong,
     EngineBroken,
@@ -39,11 +41,16 @@ _OVERFLOW = re.compile(
     r"|context.(length|size|window|limit).*(exceed|too|overflow)|prompt (is )?too long",
     re.IGNORECASE,
 )
+_NO_TOOLS = re.compile(r"does not support tools", re.IGNORECASE)
 _NO_THINKING = re.compile(r"does not support thinking|think value", re.IGNORECASE)
 
 
 class _ThinkingRefused(Exception):
     """The server does not even want to hear `think: false` for this model."""
+
+
+class _ToolsRefused(Exception):
+    """The model knows no tools."""
 
 
 class OllamaEngine:
@@ -77,6 +84,7 @@ class OllamaEngine:
         self._api_key = api_key
         self._loads = Loads(keep_alive_s=duration_s(keep_alive))
         self._refuses_think: set[str] = set()
+        self._refuses_tools: set[str] = set()
         self._reader = Reader("Ollama")
         self._tells_no_logprobs: set[str] = set()
         self._log = log.get("engine.ollama")
@@ -91,6 +99,8 @@ class OllamaEngine:
     def to_wire(self, prompt: Prompt, *, model: str = "") -> dict[str, object]:
         """The body of `POST /api/chat`."""
         name = prompt.model or model or self._model or self._chosen
+        if name in self._refuses_tools:
+            prompt = told(prompt)
         options: dict[str, object] = {
             "num_ctx": self._num_ctx,
             "num_predict": prompt.max_tokens,
@@ -105,6 +115,7 @@ class OllamaEngine:
         ]
         if prompt.pictures:
             messages[-1]["images"] = [b64encode(each).decode() for each in prompt.pictures]
+        messages += _steps(prompt)
         body: dict[str, object] = {
             "model": name,
             "messages": messages,
@@ -113,6 +124,8 @@ class OllamaEngine:
             "keep_alive": _wire_duration(self._keep_alive),
             "options": options,
         }
+        if prompt.tools:
+            body["tools"] = specs(prompt.tools)
         if name not in self._refuses_think:
             body["think"] = False
         return body
@@ -129,6 +142,13 @@ class OllamaEngine:
                 has_ended = True
             except _ThinkingRefused:
                 self._refuses_think.add(model)
+            except _ToolsRefused:
+                self._refuses_tools.add(model)
+                self._log.warning(
+                    "tools_unsupported",
+                    model=model,
+                    fix="choose a model with the capability `tools`, or empty tools.allow",
+                )
             except ModelMissing:
                 self._chosen = ""
                 raise
@@ -175,7 +195,9 @@ class OllamaEngine:
         response = await self._server.post("/api/chat", body, first_deadline_s)
         try:
             if response.status != 200:
-                raise await self._refusal(response, prompt, model, can_retry="think" in body)
+                raise await self._refusal(
+                    response, prompt, model, can_retry="think" in body, has_tools="tools" in body
+                )
             replies = self._reader.replies(
                 self._chunks(response, first_deadline_s),
                 model,
@@ -211,20 +233,28 @@ class OllamaEngine:
             self._log.info("model_loaded", model=model, load_ms=end.load_ms, cause=cause)
 
     async def _refusal(
-        self, response: aiohttp.ClientResponse, prompt: Prompt, model: str, *, can_retry: bool
+        self,
+        response: aiohttp.ClientResponse,
+        prompt: Prompt,
+        model: str,
+        *,
+        can_retry: bool,
+        has_tools: bool = False,
     ) -> Exception:
         problem = await self._server.problem(response)
+        if response.status == 400 and has_tools and _NO_TOOLS.search(problem):
+            return _ToolsRefused()
         if response.status == 400 and can_retry and _NO_THINKING.search(problem):
             return _ThinkingRefused()
         return _refusal_error(response.status, withhold(problem, prompt), model)
 
 
 def from_wire(line: dict[str, object]) -> Chunk:
-    """One object of the stream. Reasoning (`thinking`) and tool calls are left out."""
-    message = line.get("message")
-    content = cast("dict[str, object]", message).get("content") if isinstance(message, dict) else ""
+    """One object of the stream. Reasoning (`thinking`) is left out."""
+    message = _object(line.get("message"))
     return Chunk(
-        text=content if isinstance(content, str) else "",
+        text=_string(message.get("content")),
+        calls=_pieces(message.get("tool_calls")),
         error=error_text(line["error"]) if line.get("error") else "",
         end=_string(line.get("done_reason")) if line.get("done") is True else None,
         model=_string(line.get("model")),
@@ -232,6 +262,44 @@ def from_wire(line: dict[str, object]) -> Chunk:
         reply_tokens=_count(line.get("eval_count")),
         load_ms=_count(line.get("load_duration")) // 1_000_000,
     )
+
+
+def _steps(prompt: Prompt) -> Iterator[dict[str, object]]:
+    """What the model asked of its tools, and what it was given, as messages."""
+    for step in prompt.steps:
+        calls = [
+            {
+                "id": call.call_id,
+                "function": {"name": wire_name(call.name), "arguments": arguments_of(call)},
+            }
+            for call in step.calls
+        ]
+        yield {"role": "assistant", "content": step.said, "tool_calls": calls}
+        for call, result in zip(step.calls, step.results, strict=True):
+            yield {
+                "role": "tool",
+                "content": result.text,
+                "tool_name": wire_name(call.name),
+                "tool_call_id": call.call_id,
+            }
+
+
+def _pieces(value: object) -> tuple[Piece, ...]:
+    """Each call comes whole."""
+    entries = map(_object, cast("list[object]", value) if isinstance(value, list) else [])
+    found = [(entry, _object(entry.get("function"))) for entry in entries]
+    return tuple(
+        Piece(
+            call_id=_string(entry.get("id")),
+            name=_string(function.get("name")),
+            arguments=text_of(function.get("arguments")),
+        )
+        for entry, function in found
+    )
+
+
+def _object(value: object) -> Mapping[str, object]:
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
 
 
 def _string(value: object) -> str:

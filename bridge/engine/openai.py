@@ -20,11 +20,12 @@ from bridge import log
 from bridge.domain.prompt import Delta, Prompt
 from bridge.engine.choosing import TOP, chances_of, letter_in
 from bridge.engine.chunks import Chunk, Reader
-from bridge.engine.completions import content, from_wire, logprobs, schema
+from bridge.engine.completions import content, from_wire, logprobs, schema, steps
 from bridge.engine.http import CONNECT_TIMEOUT_S, Server, in_a_line, withhold
 from bridge.engine.refusals import is_overflow, refusal
 from bridge.engine.sse import Events
-from bridge.errors import EngineBroken, EngineError, ModelMissing
+from bridge.engine.tooling import is_about_tools, specs, told
+from bridge.errors import ContextTooLong, EngineBroken, EngineError, ModelMissing
 
 MAX_STOPS: Final = 4
 """As many as the API allows; we cut the reply at the others."""
@@ -49,6 +50,15 @@ _FORMS: Final = ("logprobs", "response_format")
 
 class _FormRefused(Exception):
     """The server takes the call, but not the form that the answer should have."""
+
+
+class _ToolsRefused(Exception):
+    """The server takes no tools with this model. `is_sure`: it says so."""
+
+    def __init__(self, error: EngineError, *, is_sure: bool) -> None:
+        super().__init__()
+        self.error = error
+        self.is_sure = is_sure
 
 
 class _Pace:
@@ -95,6 +105,8 @@ class OpenAIEngine:
         self._chosen = ""
         self._shares: bool | None = None
         """Does the server share what it has read among rooms? None: not looked yet."""
+        self._refuses_tools: set[str] = set()
+        """Models that take none here."""
         self._refused: set[str] = set()
         self._taken: set[str] = set()
         """Fields of calls that were answered since one failed for no known reason: where the server
@@ -129,6 +141,9 @@ class OpenAIEngine:
 
     def to_wire(self, prompt: Prompt, *, model: str = "") -> dict[str, object]:
         """The body of `POST /chat/completions`."""
+        name = prompt.model or model or self._model or self._chosen
+        if name in self._refuses_tools:
+            prompt = told(prompt)
         messages: list[dict[str, object]] = [
             {"role": role, "content": text}
             for role, text in (("system", self._system(prompt)), ("user", prompt.user))
@@ -138,8 +153,9 @@ class OpenAIEngine:
             urls = (f"data:image/jpeg;base64,{b64encode(p).decode()}" for p in prompt.pictures)
             shown = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
             messages[-1]["content"] = [{"type": "text", "text": prompt.user}, *shown]
+        messages += steps(prompt)
         body: dict[str, object] = {
-            "model": prompt.model or model or self._model or self._chosen,
+            "model": name,
             "messages": messages,
             "max_tokens": prompt.max_tokens,
             "temperature": prompt.temperature,
@@ -147,15 +163,45 @@ class OpenAIEngine:
         }
         if prompt.stop:
             body["stop"] = list(prompt.stop[:MAX_STOPS])
+        if prompt.tools:
+            body["tools"] = specs(prompt.tools)
         return body | {name: value for name, value in _EXTRAS.items() if name not in self._refused}
 
     def _system(self, prompt: Prompt) -> str:
         return (self._shares and prompt.system_shared_first) or prompt.system
 
     async def stream(self, prompt: Prompt, *, affinity: str) -> AsyncGenerator[Delta, None]:
-        """See `ports.Engine`."""
+        """See `ports.Engine`. A model that takes no tools answers without them."""
         model = await self._begin(prompt)
         deadline_s = self._server.deadline_s()
+        try:
+            async with aclosing(self._attempt(prompt, model, deadline_s)) as deltas:
+                async for delta in deltas:
+                    yield delta
+                return
+        except _ToolsRefused as refused:
+            if refused.is_sure:
+                self._note_no_tools(model)
+            refusal = refused
+        async with aclosing(self._attempt(told(prompt), model, deadline_s)) as deltas:
+            async for delta in deltas:
+                # Without tools it works: they were the reason.
+                if not refusal.is_sure and model not in self._refuses_tools:
+                    self._note_no_tools(model)
+                yield delta
+
+    def _note_no_tools(self, model: str) -> None:
+        self._refuses_tools.add(model)
+        self._log.warning(
+            "tools_unsupported",
+            model=model,
+            fix="start the server with tool calls (llama-server --jinja, vLLM "
+            "--enable-auto-tool-choice), choose another model, or empty tools.allow",
+        )
+
+    async def _attempt(
+        self, prompt: Prompt, model: str, deadline_s: float
+    ) -> AsyncGenerator[Delta, None]:
         body = self.to_wire(prompt, model=model)
         async with self._call(body, prompt, model, deadline_s) as response:
             pace = _Pace(self._server.stall_timeout_s)
@@ -273,6 +319,9 @@ class OpenAIEngine:
             finally:
                 response.close()
             error = self._refusal(response.status, problem, prompt, model)
+            is_too_long = isinstance(error, ContextTooLong)
+            if "tools" in sent and is_about_tools(problem) and not is_too_long:
+                raise _ToolsRefused(error, is_sure=True)
             # One whose reason we know would only come again.
             is_unclear = response.status in (400, 422, 501) and type(error) is EngineBroken
             named = next((name for name in _EXTRAS if name in sent and name in problem), "")
@@ -283,6 +332,8 @@ class OpenAIEngine:
             may_be_form = bool(form) and plan is None and form not in self._taken
             if is_about_form or may_be_form:
                 raise _FormRefused
+            if plan is None and "tools" in sent and "tools" not in self._taken:
+                raise _ToolsRefused(error, is_sure=False)
             if plan is None:
                 # Another server may have taken its place: the next time they are suspects again.
                 self._taken.clear()

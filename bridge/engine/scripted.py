@@ -10,6 +10,7 @@ from typing import Final, Literal
 from bridge.clock import Clock
 from bridge.domain.ids import PuppetId
 from bridge.domain.prompt import Delta, Finished, Prompt, TextDelta
+from bridge.domain.tool import ToolCall
 from bridge.errors import EngineUnreachable
 
 EngineState = Literal["up", "down", "slow"]
@@ -44,6 +45,9 @@ class ScriptedEngine:
         """What it was asked when it was to choose who speaks."""
         self._clock = clock
         self._spoken: Counter[PuppetId] = Counter()
+        self.calls_first: list[tuple[str, tuple[ToolCall, ...]]] = []
+        """What it says, and asks of its tools, before its lines: of one prompt after the other,
+        whether it has such tools or not."""
         self.summary = ""
         """What it sums everything up to."""
         self.sight = ""
@@ -67,7 +71,10 @@ class ScriptedEngine:
             raise EngineUnreachable("The scripted engine is down.")
         if self.state == "slow":
             await self._clock.sleep(SLOW_S)
+        calls: tuple[ToolCall, ...] = ()
         match prompt.purpose:
+            case "reply" if self.calls_first:
+                text, calls = self.calls_first.pop(0)
             case "summary":
                 text = self.summary
             case "vision":
@@ -82,6 +89,7 @@ class ScriptedEngine:
             model="scripted",
             prompt_tokens=len(prompt.system.split()) + len(prompt.user.split()),
             reply_tokens=len(text.split()),
+            calls=calls,
         )
 
     async def choose(self, prompt: Prompt, *, affinity: str) -> Mapping[str, float]:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from typing import Final, cast
 
 from bridge.domain.budget import Budget, Spent
 from bridge.domain.decision import Say
+from bridge.domain.tool import ToolUse
 from bridge.domain.turn import Turn, Used
-from bridge.policy.words.why import PHRASES
+from bridge.policy.wording import escape
+from bridge.policy.words.why import OUTCOMES, PHRASES, TOOLS
+
+_MAX_ARGUMENTS_CHARS: Final = 60
 
 
 def usage(say: Say, used: Used, own: Spent, budget: Budget) -> Say:
@@ -22,8 +30,11 @@ def usage(say: Say, used: Used, own: Spent, budget: Budget) -> Say:
     )
 
 
-def why(say: Say, turn: Turn | None, reason: str | None, name: str) -> Say:
-    """Why a message was said (its turn), or why nobody answered it (the reason), if that is known.
+def why(
+    say: Say, turn: Turn | None, reason: str | None, name: str, uses: Sequence[ToolUse] = ()
+) -> Say:
+    """Why a message was said (its turn), and with which tools, or why nobody answered it (the
+    reason), if that is known.
 
     Reason codes are the same as in logs, metrics and `replay`.
     """
@@ -35,6 +46,7 @@ def why(say: Say, turn: Turn | None, reason: str | None, name: str) -> Say:
             name=name,
             model=turn.model,
             count=str(turn.context_messages or ""),
+            tools="\n".join(f"- {_told(use, say.language)}" for use in uses),
         )
     if reason:
         return _filled(
@@ -44,8 +56,32 @@ def why(say: Say, turn: Turn | None, reason: str | None, name: str) -> Say:
 
 
 def _phrase(reason: str, language: str) -> str:
-    phrases = PHRASES.get(reason, {})
-    return phrases.get(language.partition("-")[0]) or phrases.get("en") or reason.replace("_", " ")
+    return _in(PHRASES.get(reason, {}), language) or reason.replace("_", " ")
+
+
+def _told(use: ToolUse, language: str) -> str:
+    """A call of a tool in a line of Markdown."""
+    phrase = _in(TOOLS.get(use.call.name, TOOLS[""]), language)
+    phrase = phrase.replace("{tool}", escape(use.call.name))
+    arguments = escape(_short(use.call.arguments))
+    outcome = _in(OUTCOMES[use.result.outcome], language)
+    return f"{phrase} ({arguments}) – {outcome}" if arguments else f"{phrase} – {outcome}"
+
+
+def _short(arguments: str) -> str:
+    told: object = arguments
+    with suppress(ValueError, RecursionError):
+        told = json.loads(arguments)
+    if isinstance(told, dict):
+        named = cast("dict[str, object]", told)
+        arguments = ", ".join(f"{key}: {value}" for key, value in named.items())
+    if len(arguments) <= _MAX_ARGUMENTS_CHARS:
+        return arguments
+    return f"{arguments[: _MAX_ARGUMENTS_CHARS - 1]}…"
+
+
+def _in(phrases: Mapping[str, str], language: str) -> str:
+    return phrases.get(language.partition("-")[0]) or phrases.get("en", "")
 
 
 def _filled(say: Say, **values: str) -> Say:

@@ -13,6 +13,7 @@ from bridge.domain.history import Said
 from bridge.domain.ids import EventId, UserId
 from bridge.domain.persona import Talkativeness
 from bridge.domain.room import Room
+from bridge.domain.tool import ToolLimits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,9 @@ class House:
     time_zone: str = "UTC"
     time_zones: tuple[str, ...] = ("UTC",)
     """All that may be chosen (IANA names)."""
+    tools: tuple[str, ...] = ()
+    """Names of all tools that puppets may use."""
+    tool_limits: ToolLimits = ToolLimits()
     care: str = ""
     """What the operator wants to be said to somebody who may hurt themselves, after our own
     words: whom to call."""

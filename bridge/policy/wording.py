@@ -37,7 +37,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "opted_in": (),
     "usage": ("own", "most", "turns", "prompt", "reply"),
     "why_how": ("prefix",),
-    "why_said": ("why", "code", "name", "model", "count"),
+    "why_said": ("why", "code", "name", "model", "count", "tools"),
     "why_silent": ("why", "code"),
     "why_unknown": (),
     "help_of_who": ("prefix",),
@@ -70,13 +70,15 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "empty_reply": (),
     "demo_topic": ("label",),
 }
-"""Every sentence with its placeholders. `{days}` takes a number and becomes "7 days"; `{list}` is
-Markdown of ours. A part in `[[ ]]` is left out when a value in it is empty."""
+"""Every sentence with its placeholders. `{days}` takes a number and becomes "7 days"; `{list}`
+and `{tools}` are Markdown of ours. A part in `[[ ]]` is left out when a value in it is empty."""
 
 COUNTS: Final = ("messages", "replies", "rooms")
 """Values that are known only when what they count has been done."""
 
-LATER: Final = (*COUNTS, "own", "most", "turns", "prompt", "reply", "why", "code", "model", "count")
+LATER: Final = (
+    *COUNTS, "own", "most", "turns", "prompt", "reply", "why", "code", "model", "count", "tools",
+)  # fmt: skip
 """All values that are not known yet when it is decided what to say."""
 
 PLAIN: Final = frozenset(
@@ -107,6 +109,7 @@ STOP_WORDS: Final[Mapping[str, str]] = {
 """The word after a puppet's name that our own sentences tell people to use."""
 
 _MAX_VALUE_CHARS: Final = 200
+_MARKDOWN: Final = frozenset({"list", "tools"})
 _OPTIONAL = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
 _PLACEHOLDER = re.compile(r"\{([a-z]+)\}")
 _SPECIAL = re.compile(r"[\\`*\[\]<>~|&]|(?<![^\W_])_|_(?![^\W_])|^[#+=-]")
@@ -134,7 +137,7 @@ def sentence(key: str, language: str, **values: str) -> str:
 
     def fill(match: re.Match[str]) -> str:
         name = match.group(1)
-        if name == "list":
+        if name in _MARKDOWN:
             return spoken[name]
         is_code = template.count("`", 0, match.start()) % 2 == 1
         return _insert(spoken[name], is_plain=key in PLAIN, is_code=is_code)

@@ -246,7 +246,8 @@ class Performer:
         reason = None if turn else (await store.mailbox.reasons(room.room_id)).get(wish.target)
         puppet = self._house.cast.by_id(turn.puppet_id) if turn else None
         name = puppet.persona.name if puppet else ""
-        say = explaining.why(wish.say, turn, reason, name)
+        uses = await store.tool_calls.of_turn(turn.turn_id) if turn else ()
+        say = explaining.why(wish.say, turn, reason, name, uses)
         return await self._say(lease, room, say, watch)
 
     async def _acknowledge(

@@ -95,7 +95,7 @@ class Speaker:
             model = puppet.persona.model or self._thinker.label
             async with self._live.showing(speech, model):
                 thought = await self._thinker.think(
-                    room, puppet, answer, shown, self._live.watch(speech),
+                    lease, turn.turn_id, room, puppet, answer, shown, self._live.watch(speech),
                     lambda: self._ask_for_patience(speech), speech.draft,
                 )  # fmt: skip
             await self._conclude(speech, thought)

@@ -6,19 +6,21 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Protocol
 
 from bridge import log
 from bridge.clock import Clock
 from bridge.domain.decision import Answer
 from bridge.domain.events import Message
 from bridge.domain.history import Said
+from bridge.domain.ids import TurnId
 from bridge.domain.lease import Lease
 from bridge.domain.persona import Puppet
 from bridge.domain.prompt import Finished, Prompt, Queued, TextDelta
 from bridge.domain.room import Room
 from bridge.errors import ContextTooLong, EngineBroken, EngineError
 from bridge.policy.context import build_prompt, next_window
+from bridge.policy.tools import allowed
 from bridge.policy.urgency import urgency_of
 from bridge.policy.view import House
 from bridge.ports import Engine, Store
@@ -43,6 +45,29 @@ class Cancelled:
 
 
 Thought = Reply | Cancelled | EngineError
+Attempt = Callable[[Prompt], Awaitable[Thought]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The turn that a reply is thought of for."""
+
+    lease: Lease
+    turn_id: TurnId
+    room: Room
+    puppet: Puppet
+    answer: Answer
+    watch: Watch
+    is_private: bool
+
+
+class Loop(Protocol):
+    """What may come between a prompt and its reply: see `bridge.rooms.tools`."""
+
+    async def reply(self, asked: Asked, prompt: Prompt, attempt: Attempt) -> Thought:
+        """Attempt the prompt, and what follows from it, until there is a reply. May be done again
+        with a shorter prompt."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +96,12 @@ class Thinker:
         engine: Engine,
         senses: Senses,
         tokens: Tokens,
+        loop: Loop,
         house: House,
         clock: Clock,
     ) -> None:
         self._store = store
+        self._loop = loop
         self._senses = senses
         self._engine = engine
         self._tokens = tokens
@@ -116,6 +143,8 @@ class Thinker:
 
     async def think(
         self,
+        lease: Lease,
+        turn_id: TurnId,
         room: Room,
         puppet: Puppet,
         answer: Answer,
@@ -129,14 +158,27 @@ class Thinker:
 
         A prompt that the server finds too long is made shorter, once.
         """
+        asked = Asked(
+            lease=lease, turn_id=turn_id, room=room, puppet=puppet, answer=answer, watch=watch,
+            is_private=shown.is_private,
+        )  # fmt: skip
+
+        has_tools = bool(allowed(self._house, puppet, answer, is_private=shown.is_private))
+        # What is written before a call of a tool may be no part of the reply: nobody sees it grow.
+        seen = Draft() if has_tools else draft
+
+        async def attempt(prompt: Prompt) -> Thought:
+            return await self._attempt(prompt, room, watch, on_queued, seen)
+
         prompt = self._prompt(room, puppet, answer, shown)
-        thought = await self._attempt(prompt, room, watch, on_queued, draft)
+        thought = await self._loop.reply(asked, prompt, attempt)
         if isinstance(thought, ContextTooLong):
             self._log.info("prompt_trimmed", room=room.room_id, model=prompt.model)
             self._tokens.overflow(prompt, shown.text)
             prompt = self._prompt(room, puppet, answer, shown)
-            thought = await self._attempt(prompt, room, watch, on_queued, draft)
-        if isinstance(thought, Reply):
+            thought = await self._loop.reply(asked, prompt, attempt)
+        # With tools, more was read than the prompt.
+        if isinstance(thought, Reply) and not has_tools:
             self._tokens.count(prompt, shown.text, thought.finished.prompt_tokens)
         return thought
 

@@ -64,6 +64,22 @@ async def drop_summary(connection: Connection, room_id: RoomId, event_id: EventI
     )
 
 
+async def drop_calls(connection: Connection, room_id: RoomId, event_id: EventId) -> None:
+    """Take the words out of the room's calls of tools that may hold those of this message: all but
+    the calls made before it was there, and those made for it."""
+    await connection.execute(
+        """
+        UPDATE tool_call SET args = '', said = '', result = ''
+        WHERE room_id = $1 AND (args <> '' OR said <> '' OR result <> '') AND (
+            turn_id IN (SELECT turn_id FROM outbox WHERE event_id = $2)
+            OR NOT EXISTS (
+                SELECT 1 FROM message WHERE event_id = $2 AND stored_at > tool_call.called_at))
+        """,
+        room_id,
+        event_id,
+    )
+
+
 async def redact(connection: Connection, room_id: RoomId, event_id: EventId) -> int:
     """Remove the words of an event, for good; returns how many rows changed.
 
@@ -71,6 +87,7 @@ async def redact(connection: Connection, room_id: RoomId, event_id: EventId) -> 
     summary that may hold them goes, too.
     """
     await drop_summary(connection, room_id, event_id)
+    await drop_calls(connection, room_id, event_id)
     amended = await _amended_by(connection, room_id, event_id)
     changed = await _bury(connection, room_id, event_id)
     if amended is not None:
@@ -297,6 +314,7 @@ async def _amend_message(
     connection: Connection, room_id: RoomId, target: EventId, text: str
 ) -> int:
     await drop_summary(connection, room_id, target)
+    await drop_calls(connection, room_id, target)
     return await connection.execute(
         """
         UPDATE message SET text = $3

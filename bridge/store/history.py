@@ -48,6 +48,35 @@ class History:
             )
         return [_said(row) for row in reversed(rows)]
 
+    async def seen_by(
+        self, room_id: RoomId, person: UserId, *, below_seq: int | None, limit: int
+    ) -> Sequence[Said]:
+        """The newest `limit` messages with `seq < below_seq` that this person may see, and any
+        model may be shown, newest first.
+
+        That is what came after they last joined, as far as we know when that was: everybody in a
+        room may see it, whatever its history visibility. Who is not in the room sees nothing.
+        """
+        async with self._database.reading() as connection:
+            rows = await connection.fetch(
+                f"""
+                SELECT {_COLUMNS} FROM message
+                WHERE room_id = $1 AND is_context = 1 AND redacted_at IS NULL AND text <> ''
+                    AND seq > (
+                        SELECT joined_seq FROM member
+                        WHERE room_id = $1 AND user_id = $2 AND membership = 'join')
+                    AND ($3 = 0 OR seq < $3)
+                    AND NOT EXISTS (
+                        SELECT 1 FROM opted_out WHERE opted_out.user_id = message.sender)
+                ORDER BY seq DESC LIMIT $4
+                """,
+                room_id,
+                person,
+                below_seq or 0,
+                limit,
+            )
+        return [_said(row) for row in rows]
+
     async def get(self, event_id: EventId) -> Said | None:
         """The message; one that was forgotten has no text, but still its sender."""
         async with self._database.reading() as connection:

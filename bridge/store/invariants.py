@@ -56,6 +56,7 @@ _QUERIES: Final[dict[Name, str]] = {
             UNION ALL SELECT planned_at, room_id FROM outbox WHERE planned_at < $2 - {SLACK_MS}
             UNION ALL SELECT received_at, room_id FROM inbox
             WHERE received_at < $2 - {SLACK_MS} AND body <> '' AND state <> 'new'
+            UNION ALL SELECT called_at, room_id FROM tool_call WHERE called_at < $2 - {SLACK_MS}
             UNION ALL SELECT received_at, '' FROM malformed
             WHERE received_at < $2 - {SLACK_MS}) AS text_of WHERE $1 = $1""",
     "orphan": """

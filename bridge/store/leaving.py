@@ -21,7 +21,9 @@ WHERE room.updated_at < $1 AND mailbox.owner IS NULL
         SELECT 1 FROM inbox WHERE inbox.room_id = mailbox.room_id AND inbox.state = 'new')
 """
 
-_TABLES: Final = ("summary", "message", "outbox", "turn", "inbox", "member", "room", "mailbox")
+_TABLES: Final = (
+    "summary", "message", "outbox", "tool_call", "turn", "inbox", "member", "room", "mailbox",
+)  # fmt: skip
 
 
 async def purge_left_rooms(database: Database, before: int) -> int:

@@ -262,11 +262,47 @@ async def upgrade_v4(connection: Connection, _: Database) -> None:
         await connection.execute(statement)
 
 
+_CHANGES_V5: Final = """
+ALTER TABLE member ADD COLUMN joined_seq BIGINT;
+UPDATE member SET joined_seq = (SELECT COALESCE(MAX(seq), 0) FROM message)
+    WHERE membership = 'join';
+CREATE TABLE tool_call (
+    turn_id TEXT NOT NULL,
+    n BIGINT NOT NULL,
+    room_id TEXT NOT NULL,
+    step BIGINT NOT NULL,
+    call_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    args TEXT NOT NULL,
+    said TEXT NOT NULL,
+    result TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    called_at BIGINT NOT NULL,
+    PRIMARY KEY (turn_id, n)
+);
+CREATE INDEX tool_call_by_room ON tool_call (room_id);
+CREATE INDEX tool_call_by_age ON tool_call (called_at)
+"""
+
+
+async def upgrade_v5(connection: Connection, _: Database) -> None:
+    """Tools.
+
+    `tool_call`: the `n`-th of a turn; `said` and `result` are there only until the turn is planned.
+    `member.joined_seq`: the newest message when that person last joined: what comes after it they
+    may see, whatever the room's history visibility. Of those who are there already it is not known;
+    for them it begins now. NULL where the version before wrote the row: then they see nothing.
+    """
+    for statement in _CHANGES_V5.split(";"):
+        await connection.execute(statement)
+
+
 UPGRADES: Final[tuple[Upgrade, ...]] = (
     upgrade("-- v1 (compatible with v1+)", upgrade_v1),
     upgrade("-- v2 (compatible with v1+)", upgrade_v2),
     upgrade("-- v3 (compatible with v2+)", upgrade_v3),
     upgrade("-- v4 (compatible with v3+)", upgrade_v4),
+    upgrade("-- v5 (compatible with v4+)", upgrade_v5),
 )
 
 LATEST: Final = UPGRADES[-1].version

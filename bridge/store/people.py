@@ -71,6 +71,10 @@ class People:
             await connection.execute_many(
                 "DELETE FROM summary WHERE room_id = $1", [(room_id,) for room_id in rooms]
             )
+            await connection.execute_many(
+                "UPDATE tool_call SET args = '', said = '', result = '' WHERE room_id = $1",
+                [(room_id,) for room_id in rooms],
+            )
             in_hand = await _redact_in_hand(connection, person, command, trace.waiting)
             await _erase_words(connection, trace, in_hand)
             # The command itself is still to be answered.

@@ -97,18 +97,36 @@ async def write_room(connection: Connection, room: Room) -> None:
         await connection.now(),
     )
     stored = await _members(connection, room.room_id)
+    changed = [m for m in room.members.values() if stored.get(m.user_id) != m]
+    if not changed and len(stored) == len(room.members):
+        return
+    newest: int = await connection.fetchval(
+        """
+        SELECT COALESCE(MAX(seq), 0) FROM message
+        WHERE room_id = $1 AND is_context = 1 AND redacted_at IS NULL
+        """,
+        room.room_id,
+    )
+    # Whoever is not in the room may not see what is said meanwhile, also when they are back.
     await connection.execute_many(
         """
-        INSERT INTO member (room_id, user_id, membership, display_name) VALUES ($1, $2, $3, $4)
-        ON CONFLICT (room_id, user_id) DO UPDATE
-        SET membership = excluded.membership, display_name = excluded.display_name
+        INSERT INTO member (room_id, user_id, membership, display_name, joined_seq)
+        VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (room_id, user_id) DO UPDATE SET membership = excluded.membership,
+            display_name = excluded.display_name,
+            joined_seq = CASE
+                WHEN member.membership = 'join' AND excluded.membership = 'join'
+                    THEN COALESCE(member.joined_seq, excluded.joined_seq)
+                ELSE excluded.joined_seq END
         """,
         [
-            (room.room_id, member.user_id, member.membership, member.display_name)
-            for member in room.members.values()
-            if stored.get(member.user_id) != member
+            (
+                room.room_id, m.user_id, m.membership, m.display_name,
+                newest if m.membership == "join" else None,
+            )
+            for m in changed
         ],
-    )
+    )  # fmt: skip
     await connection.execute_many(
         "DELETE FROM member WHERE room_id = $1 AND user_id = $2",
         [(room.room_id, user_id) for user_id in stored if user_id not in room.members],

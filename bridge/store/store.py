@@ -15,6 +15,7 @@ from bridge.store.presence import Presence
 from bridge.store.puppets import Puppets
 from bridge.store.rooms import Rooms
 from bridge.store.summaries import Summaries
+from bridge.store.tool_calls import ToolCalls
 from bridge.store.turns import Turns
 from bridge.store.workers import Workers
 
@@ -34,12 +35,14 @@ class Store:
         self.history = History(database)
         self.people = People(database)
         self.summaries = Summaries(database)
+        self.tool_calls = ToolCalls(database)
         self.puppets = Puppets(database)
 
     async def prune(self, *, text_before: int, records_before: int) -> int:
         """Delete room text, and records without text, older than these (unix ms)."""
         deleted = await self.history.prune(text_before)
         deleted += await self.summaries.prune(text_before)
+        deleted += await self.tool_calls.prune(text_before)
         deleted += await self.mailbox.prune(records_before)
         deleted += await self.people.prune(records_before)
         return deleted + await self.turns.prune(records_before)

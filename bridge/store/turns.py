@@ -185,6 +185,15 @@ async def move_turn(connection: Connection, turn_id: TurnId, state: TurnState) -
         return
     if old is None or state not in LEGAL[old]:
         raise ValueError(f"a turn cannot go from {old} to {state}")
+    if old == "thinking":
+        # It never goes on from there again.
+        await connection.execute(
+            """
+            UPDATE tool_call SET said = '', result = ''
+            WHERE turn_id = $1 AND (said <> '' OR result <> '')
+            """,
+            turn_id,
+        )
     await connection.execute(
         "UPDATE turn SET state = $2, ended_at = $3 WHERE turn_id = $1",
         turn_id,

@@ -48,9 +48,11 @@ class Shape:
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What the model says. `thinking` goes into its own field where the model can think."""
+    """What the model says. `thinking` goes into its own field where the model can think. `calls`:
+    tools that it wants then, each with its arguments."""
 
     text: str = "Hello from the fake."
+    calls: tuple[tuple[str, Body], ...] = ()
     thinking: str = "They want an answer."
     status: int = 200
     error: str = ""
@@ -132,6 +134,13 @@ def _said(name: str, key: str, *, content: str = "", thinking: str = "") -> Body
     return line
 
 
+def _called(model: str, number: int, name: str, arguments: Body) -> Body:
+    line = _said(model, "message")
+    function = {"index": number, "name": name, "arguments": arguments}
+    line["message"]["tool_calls"] = [{"id": f"call_x{number}", "function": function}]
+    return line
+
+
 def lines_of(
     model: FakeModel, body: Body, reply: Reply, key: str, prompt_tokens: int, load_ns: int
 ) -> list[Body]:
@@ -161,6 +170,7 @@ def lines_of(
     return [
         *(_said(name, key, thinking=thought) for thought in thoughts),
         *(_said(name, key, content=piece) for piece in pieces),
+        *(_called(name, n, *call) for n, call in enumerate(reply.calls)),
         done,
     ]
 

@@ -43,6 +43,10 @@ class FakeOpenAI:
     reasoning: str = ""
     reasoning_field: str = "reasoning_content"
     calls_tool: bool = False
+    calls: list[list[tuple[str, str]]] = field(default_factory=list[list[tuple[str, str]]])
+    """Tools and arguments (text) that it wants after its reply, of one answer after the other."""
+    call_indexes: bool = True
+    """Does it count its calls? Else all are the first one, told apart by their ids."""
     first_delay_s: float = 0.0
     stall_after: int = 0
     choice: dict[str, float] = field(default_factory=dict[str, float])
@@ -175,14 +179,24 @@ class FakeOpenAI:
         pieces += [event({self.reasoning_field: self.reasoning})] if self.reasoning else []
         tool = {"index": 0, "function": {"name": "f", "arguments": "{}"}}
         pieces += [event({"tool_calls": [tool]})] if self.calls_tool else []
-        pieces += [event({"content": word}) for word in words]
+        pieces += [event({"content": word}) for word in words if word]
+        wanted = self.calls.pop(0) if self.calls else []
+        for n, (name, arguments) in enumerate(wanted):
+            head = {"name": name, "arguments": ""}
+            at = n if self.call_indexes else 0
+            opening = {"index": at, "id": f"id{n}", "type": "function", "function": head}
+            pieces.append(event({"tool_calls": [opening]}))
+            for start in range(0, len(arguments), 5):
+                more = {"arguments": arguments[start : start + 5]}
+                pieces.append(event({"tool_calls": [{"index": at, "function": more}]}))
         if self.ending == "error":
             return [*pieces[:-1], self._event({"error": {"message": "out of memory"}})]
         if self.ending == "early":
             return pieces
         if self.ending == "unexplained":
             return [*pieces, f"data: [DONE]{2 * self.line_end}"]
-        pieces.append(event({}, "length" if is_long else "stop"))
+        end = "tool_calls" if wanted else "stop"
+        pieces.append(event({}, "length" if is_long else end))
         if "stream_options" in body:
             usage = {"prompt_tokens": 11, "completion_tokens": len(words)}
             pieces.append(self._event({"model": body["model"], "choices": [], "usage": usage}))

@@ -38,6 +38,7 @@ def values_of(key: str, **changed: str) -> dict[str, str]:
         "code": "named",
         "model": "gemma3:4b",
         "count": "12",
+        "tools": "- Looked up the time – it worked",
         "label": "demo engine, no AI model connected",
     } | changed
     return {name: values[name] for name in KEYS[key]}

@@ -20,7 +20,7 @@ from bridge.engine.scripted import ScriptedEngine
 from bridge.matrix.ingest import Ingest
 from bridge.matrix.simulated import Accept, SimulatedHomeserver
 from bridge.policy.view import House
-from bridge.ports import Transcriber
+from bridge.ports import ToolSource, Transcriber
 from bridge.rooms.dispatcher import Dispatcher
 from bridge.store.database import Connection
 from bridge.store.store import Store, open_store
@@ -68,6 +68,7 @@ class World:
         self.homeserver = SimulatedHomeserver(clock=clock, cast=cast)
         self.engine = ScriptedEngine({}, clock)
         self.transcriber: Transcriber | None = None
+        self.tools: tuple[ToolSource, ...] = ()
         self.dispatcher: Dispatcher | None = None
         self.accept: Accept | None = None
         self._running: asyncio.Task[None] | None = None
@@ -90,6 +91,7 @@ class World:
             house=self.house,
             clock=self.clock,
             transcriber=self.transcriber,
+            tools=self.tools,
         )
         self.store.mailbox.on_delivery = self.dispatcher.wake
         ingest = Ingest(

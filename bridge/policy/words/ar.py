@@ -87,6 +87,7 @@ WORDS: Final[Mapping[str, str]] = {
     "why_how": "رد على رسالة بـ `{prefix} why` فأقول لماذا كُتبت أو لماذا لم يرد أحد.",
     "why_said": (
         "{why} (`{code}`). الشخصية: {name}.[[ النموذج: {model}.]][[ الرسائل التي رآها: {count}.]]"
+        "[[\n\nالأدوات التي استخدمتها:\n\n{tools}]]"
     ),
     "why_silent": "لم يرد أحد. {why} (`{code}`).",
     "why_unknown": "لم أعد أعرف تلك الرسالة.",

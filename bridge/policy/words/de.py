@@ -110,6 +110,7 @@ WORDS: Final[Mapping[str, str]] = {
     ),
     "why_said": (
         "{why} (`{code}`). Figur: {name}.[[ Modell: {model}.]][[ Gezeigte Nachrichten: {count}.]]"
+        "[[\n\nBenutzte Werkzeuge:\n\n{tools}]]"
     ),
     "why_silent": "Niemand hat geantwortet. {why} (`{code}`).",
     "why_unknown": "Diese Nachricht kenne ich nicht mehr.",

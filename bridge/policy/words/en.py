@@ -95,7 +95,7 @@ WORDS: Final[Mapping[str, str]] = {
     ),
     "why_said": (
         "{why} (`{code}`). Character: {name}.[[ Model: {model}.]][[ Messages it was shown: "
-        "{count}.]]"
+        "{count}.]][[\n\nTools it used:\n\n{tools}]]"
     ),
     "why_silent": "Nobody answered. {why} (`{code}`).",
     "why_unknown": "I don't know that message any more.",

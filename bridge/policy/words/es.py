@@ -106,6 +106,7 @@ WORDS: Final[Mapping[str, str]] = {
     ),
     "why_said": (
         "{why} (`{code}`). Personaje: {name}.[[ Modelo: {model}.]][[ Mensajes que vio: {count}.]]"
+        "[[\n\nHerramientas que usó:\n\n{tools}]]"
     ),
     "why_silent": "Nadie respondió. {why} (`{code}`).",
     "why_unknown": "Ya no conozco ese mensaje.",

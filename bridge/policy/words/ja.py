@@ -101,7 +101,7 @@ WORDS: Final[Mapping[str, str]] = {
     ),
     "why_said": (
         "{why}（`{code}`）。キャラクター：{name}。[[モデル：{model}。]][[見たメッセージ："
-        "{count} 件。]]"
+        "{count} 件。]][[\n\n使ったツール：\n\n{tools}]]"
     ),
     "why_silent": "誰も答えませんでした。{why}（`{code}`）。",
     "why_unknown": "そのメッセージはもう分かりません。",

@@ -1,4 +1,4 @@
-"""Reasons in words: the codes of `bridge.policy.reasons` that people ask about."""
+"""Reasons in words: the codes of `bridge.policy.reasons` that people ask about, and tools."""
 
 from __future__ import annotations
 
@@ -238,3 +238,61 @@ PHRASES: Final[Mapping[str, Mapping[str, str]]] = {
     code: dict(zip(_LANGUAGES, phrases, strict=True)) for code, phrases in _PHRASES.items()
 }
 """By reason, then by language."""
+
+_TOOLS: Final[Mapping[str, tuple[str, ...]]] = {
+    "time": (
+        "Looked up the time",
+        "Nach der Uhrzeit gesehen",
+        "Consultó la hora",
+        "查看了时间",
+        "時刻を調べた",
+        "نظرت في الوقت",
+    ),
+    "search": (
+        "Searched this room",
+        "Diesen Raum durchsucht",
+        "Buscó en esta sala",
+        "搜索了这个房间",
+        "このルームを検索した",
+        "بحثت في هذه الغرفة",
+    ),
+    "": (
+        "Used the tool {tool}",
+        "Das Werkzeug {tool} benutzt",
+        "Usó la herramienta {tool}",
+        "使用了工具 {tool}",
+        "ツール {tool} を使った",
+        "استخدمت الأداة {tool}",
+    ),
+}
+
+_OUTCOMES: Final[Mapping[str, tuple[str, ...]]] = {
+    "ok": ("it worked", "hat geklappt", "funcionó", "成功了", "成功", "نجح ذلك"),
+    "failed": ("it failed", "ist misslungen", "falló", "失败了", "失敗", "فشل ذلك"),
+    "refused": (
+        "it was not allowed to run",
+        "durfte nicht laufen",
+        "no se permitió",
+        "没有被允许",
+        "実行は許可されなかった",
+        "لم يُسمح به",
+    ),
+    "running": (
+        "it was interrupted",
+        "wurde unterbrochen",
+        "se interrumpió",
+        "被中断了",
+        "中断された",
+        "انقطع ذلك",
+    ),
+}
+
+TOOLS: Final[Mapping[str, Mapping[str, str]]] = {
+    tool: dict(zip(_LANGUAGES, phrases, strict=True)) for tool, phrases in _TOOLS.items()
+}
+"""What was done with a tool, by its name ("": any other), then by language."""
+
+OUTCOMES: Final[Mapping[str, Mapping[str, str]]] = {
+    outcome: dict(zip(_LANGUAGES, phrases, strict=True)) for outcome, phrases in _OUTCOMES.items()
+}
+"""What came of a call, by outcome, then by language."""

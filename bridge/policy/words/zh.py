@@ -79,7 +79,10 @@ WORDS: Final[Mapping[str, str]] = {
         "读了 {prompt} 个 token，写了 {reply} 个。"
     ),
     "why_how": "用 `{prefix} why` 回复一条消息，我会说明它为什么被写出来，或为什么没有人回答。",
-    "why_said": "{why}（`{code}`）。角色：{name}。[[模型：{model}。]][[看到的消息数：{count}。]]",
+    "why_said": (
+        "{why}（`{code}`）。角色：{name}。[[模型：{model}。]][[看到的消息数：{count}。]]"
+        "[[\n\n用过的工具：\n\n{tools}]]"
+    ),
     "why_silent": "没有人回答。{why}（`{code}`）。",
     "why_unknown": "我已经不认得那条消息了。",
     "help_of_who": "`{prefix} who` 列出这台服务器的 AI 角色。",
