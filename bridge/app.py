@@ -23,17 +23,20 @@ from bridge.matrix.homeserver import MatrixHomeserver
 from bridge.matrix.ingest import Ingest
 from bridge.matrix.puppetry import Puppetry
 from bridge.policy.view import House
-from bridge.ports import Engine, Homeserver, Transcriber
+from bridge.ports import Engine, Homeserver, ModelKeeper, Transcriber
 from bridge.ports import Store as StorePort
 from bridge.registration import Registration, load_registration
 from bridge.rooms.actor import Actor
 from bridge.rooms.dispatcher import Dispatcher
 from bridge.rooms.gate import Gate
 from bridge.rooms.heart import Heart
+from bridge.rooms.herald import Herald
 from bridge.rooms.lookback import Lookback
 from bridge.rooms.media import Senses
+from bridge.rooms.models import Models
 from bridge.rooms.perform import Performer
 from bridge.rooms.profiles import Profiles
+from bridge.rooms.puller import Puller
 from bridge.rooms.quiet import Quiet
 from bridge.rooms.recall import Recall
 from bridge.rooms.send import Sender
@@ -69,6 +72,7 @@ def assemble(
     engine: Engine,
     house: House,
     clock: Clock,
+    keeper: ModelKeeper,
     transcriber: Transcriber | None = None,
 ) -> Dispatcher:
     """The whole pipeline behind a mailbox, on the adapters given."""
@@ -88,6 +92,14 @@ def assemble(
         transcriber=transcriber,
         has_eyes=house.has_eyes,
     )
+    puller = Puller(
+        pulls=store.pulls,
+        mailbox=store.mailbox,
+        keeper=keeper,
+        cast=house.cast,
+        prefix=house.command_prefix,
+        clock=clock,
+    )
     speaker = Speaker(
         store=store,
         homeserver=homeserver,
@@ -95,11 +107,17 @@ def assemble(
             store=store, engine=engine, senses=senses, tokens=tokens, house=house, clock=clock
         ),
         sender=sender,
+        herald=Herald(store=store, keeper=keeper, house=house, clock=clock),
         house=house,
         clock=clock,
     )
     performer = Performer(
-        store=store, homeserver=homeserver, speaker=speaker, house=house, clock=clock
+        store=store,
+        homeserver=homeserver,
+        speaker=speaker,
+        models=Models(pulls=store.pulls, keeper=keeper, puller=puller),
+        house=house,
+        clock=clock,
     )
     lookback = Lookback(store=store.lookback, homeserver=homeserver, cast=house.cast, clock=clock)
     watcher = Watcher(store=store, house=house)
@@ -130,6 +148,7 @@ def assemble(
         heart=heart,
         actor=actor,
         lookback=lookback,
+        puller=puller,
         clock=clock,
     )
 
@@ -164,6 +183,7 @@ class App:
             store=store,
             homeserver=homeserver,
             engine=endpoints.pool,
+            keeper=endpoints.keeper,
             transcriber=endpoints.transcriber,
             house=build_house(settings, self.cast),
             clock=clock,
@@ -198,6 +218,7 @@ class App:
                 group.create_task(self.dispatcher.run(), name="dispatcher")
                 group.create_task(self._keep_house(), name="housekeeping")
                 group.create_task(self.endpoints.pool.keep_well(), name="endpoints")
+                group.create_task(self.endpoints.warm_up.run(), name="warm-up")
             else:
                 group.create_task(self.dispatcher.lookback.keep_doubting(), name="doubt")
             if self.is_listener:
@@ -332,7 +353,7 @@ async def running(
         stack.enter_context(sole_use(settings.database.url, status_address(settings.http)))
         store = await open_store(settings.database.url, clock)
         stack.push_async_callback(store.close)
-        endpoints = Endpoints(settings.engine, clock)
+        endpoints = Endpoints(settings.engine, clock, build_cast(settings))
         stack.push_async_callback(endpoints.close)
         homeserver = MatrixHomeserver(url=settings.homeserver.url, as_token=registration.as_token)
         stack.push_async_callback(homeserver.close)

@@ -9,6 +9,7 @@ from typing import Final, Literal
 from bridge.clock import Clock
 from bridge.domain.ids import PuppetId
 from bridge.domain.prompt import Delta, Finished, Prompt, TextDelta
+from bridge.engine.scripted_keeper import ScriptedKeeper
 from bridge.errors import EngineUnreachable
 
 EngineState = Literal["up", "down", "slow"]
@@ -35,8 +36,11 @@ class ScriptedEngine:
         says: Mapping[str, Sequence[str]],
         clock: Clock,
         gate: Mapping[str, float] | None = None,
+        keeper: ScriptedKeeper | None = None,
     ) -> None:
-        """`gate`: what it says when asked who should speak; what is missing goes to nobody."""
+        """`gate`: what it says when asked who should speak; what is missing goes to nobody.
+        `keeper`: whose models it uses; a model that is not there answers nobody."""
+        self._keeper = keeper
         self._says = says
         self._gate = gate or {}
         self.questions: list[Prompt] = []
@@ -62,6 +66,8 @@ class ScriptedEngine:
         self.prompts.append(prompt)
         if self.state == "down":
             raise EngineUnreachable("The scripted engine is down.")
+        if self._keeper and (missing := self._keeper.lacking(prompt.purpose)):
+            raise missing
         if self.state == "slow":
             await self._clock.sleep(SLOW_S)
         match prompt.purpose:

@@ -19,7 +19,7 @@ from bridge.domain.persona import Puppet
 from bridge.domain.prompt import Finished
 from bridge.domain.room import Room
 from bridge.domain.turn import OPEN, Turn, TurnState
-from bridge.errors import EngineError, HomeserverError
+from bridge.errors import EngineError, HomeserverError, ModelMissing
 from bridge.policy import language, wording
 from bridge.policy.budgets import WAIT
 from bridge.policy.context import secrets_of
@@ -31,6 +31,7 @@ from bridge.policy.trust import clean_reply
 from bridge.policy.urgency import urgency_of
 from bridge.policy.view import House
 from bridge.ports import Homeserver, Store
+from bridge.rooms.herald import Herald
 from bridge.rooms.send import Sender, Watch
 from bridge.rooms.think import WATCH_S, Cancelled, Reply, Thinker, Thought
 
@@ -66,6 +67,7 @@ class Speaker:
         homeserver: Homeserver,
         thinker: Thinker,
         sender: Sender,
+        herald: Herald,
         house: House,
         clock: Clock,
     ) -> None:
@@ -73,6 +75,7 @@ class Speaker:
         self._homeserver = homeserver
         self._thinker = thinker
         self._sender = sender
+        self._herald = herald
         self._house = house
         self._clock = clock
         self._log = log.get("rooms.speak")
@@ -165,6 +168,8 @@ class Speaker:
                 self._log.warning(
                     "engine_failed", turn=turn.turn_id, code=outcome.code, problem=str(outcome)
                 )
+                if isinstance(outcome, ModelMissing):
+                    await self._herald.model_missing(outcome)
                 await self._apologise(speech, outcome.code)
             case Reply():
                 await self._record_use(turn, outcome.finished, len(speech.said))

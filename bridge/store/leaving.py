@@ -21,7 +21,17 @@ WHERE room.updated_at < $1 AND mailbox.owner IS NULL
         SELECT 1 FROM inbox WHERE inbox.room_id = mailbox.room_id AND inbox.state = 'new')
 """
 
-_TABLES: Final = ("summary", "message", "outbox", "turn", "inbox", "member", "room", "mailbox")
+_TABLES: Final = (
+    "summary",
+    "pull",
+    "message",
+    "outbox",
+    "turn",
+    "inbox",
+    "member",
+    "room",
+    "mailbox",
+)
 
 
 async def purge_left_rooms(database: Database, before: int) -> int:

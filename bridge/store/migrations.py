@@ -262,11 +262,41 @@ async def upgrade_v4(connection: Connection, _: Database) -> None:
         await connection.execute(statement)
 
 
+_CHANGES_V5: Final = """
+CREATE TABLE pull (
+    pull_id TEXT PRIMARY KEY,
+    server TEXT NOT NULL,
+    model TEXT NOT NULL,
+    room_id TEXT NOT NULL,
+    puppet_id TEXT NOT NULL,
+    cause_id TEXT NOT NULL,
+    state TEXT NOT NULL,
+    owner TEXT NOT NULL DEFAULT '',
+    done_bytes BIGINT NOT NULL DEFAULT 0,
+    total_bytes BIGINT NOT NULL DEFAULT 0,
+    started_at BIGINT NOT NULL,
+    ended_at BIGINT
+);
+CREATE UNIQUE INDEX pull_open ON pull (server, model) WHERE state = 'open'
+"""
+
+
+async def upgrade_v5(connection: Connection, _: Database) -> None:
+    """Downloads of models.
+
+    `pull`: each that an admin began, whose it is (`owner`, a worker), and where its outcome is
+    told. A server and model have one open pull at most.
+    """
+    for statement in _CHANGES_V5.split(";"):
+        await connection.execute(statement)
+
+
 UPGRADES: Final[tuple[Upgrade, ...]] = (
     upgrade("-- v1 (compatible with v1+)", upgrade_v1),
     upgrade("-- v2 (compatible with v1+)", upgrade_v2),
     upgrade("-- v3 (compatible with v2+)", upgrade_v3),
     upgrade("-- v4 (compatible with v3+)", upgrade_v4),
+    upgrade("-- v5 (compatible with v4+)", upgrade_v5),
 )
 
 LATEST: Final = UPGRADES[-1].version
