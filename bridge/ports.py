@@ -65,8 +65,8 @@ class ModelKeeper(Protocol):
         """Have the server download a model that is wanted there; the last progress `is_done`.
 
         Closing the iterator stops it, a new pull goes on where it stopped. Raises EngineError:
-        ModelMissing where there is no such model or it is not wanted there, DiskFull and
-        LibraryUnreachable where the server can't get it.
+        ModelMissing where there is no such model to be had, DiskFull and LibraryUnreachable where
+        the server can't get it, and others.
         """
         ...
 

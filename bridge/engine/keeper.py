@@ -62,13 +62,13 @@ class Keeper:
                 yield step
 
     def _shelf(self, server: str, model: str) -> Shelf:
-        """Raises ModelMissing where the configuration does not name this model there (any more)."""
+        """Raises EngineError where the configuration does not name this model there (any more)."""
         for shelf in self._shelves:
             for each in shelf.wanted:
                 is_it = shelf.name == server and each.can_be_pulled and bool(each.model)
                 if is_it and is_same_model(each.model, model):
                     return shelf
-        raise ModelMissing(f"The configuration names no model {model!r} for {server}.")
+        raise EngineError(f"The configuration names no model {model!r} for {server}.")
 
 
 def shelf_wanted(

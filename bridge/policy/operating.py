@@ -24,6 +24,8 @@ from bridge.policy.view import House, View
 _PULL_WORDS: Final = 2
 """A model, and perhaps a server."""
 _TWO: Final = 2
+_AROUND: Final = "`<>\"'“”,;"
+_MAX_CHARS: Final = 2000
 _SIGNS: Final = {"there": "✅", "missing": "❌", "unknown": "⚠️"}
 _LOADED: Final = "🔥"
 _MOST_LISTED: Final = 40
@@ -58,7 +60,7 @@ def operate(view: View, message: Message, command: Command) -> tuple[Decision, .
                 puppet_id=puppet.puppet_id, cause_id=message.event_id, say=say, reason=say.reason
             ),
         )
-    model, *server = command.arguments or ("",)
+    model, *server = _as_typed(message, command) or ("",)
     if not model or len(server) >= _PULL_WORDS:
         return (reply(view, message, puppet, "help_of_pull", reasons.COMMAND_HELP),)
     if not is_model_name(model):
@@ -73,6 +75,15 @@ def operate(view: View, message: Message, command: Command) -> tuple[Decision, .
             reason=reasons.COMMAND_PULL,
         ),
     )
+
+
+def _as_typed(message: Message, command: Command) -> tuple[str, ...]:
+    """The words behind the command, folded: also links and code, which are nobody's own words
+    elsewhere, but are what is meant here."""
+    words = [word.strip(_AROUND) for word in fold(message.text[:_MAX_CHARS]).split()]
+    if command.typed not in words:
+        return command.arguments
+    return tuple(word for word in words[words.index(command.typed) + 1 :] if word)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

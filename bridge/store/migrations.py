@@ -285,7 +285,8 @@ async def upgrade_v5(connection: Connection, _: Database) -> None:
     """Downloads of models.
 
     `pull`: each that an admin began, whose it is (`owner`, a worker), and where its outcome is
-    told. A server and model have one open pull at most.
+    told. A server and model have one open pull at most. A program of v4 beside this one can't read
+    what admins are told of them, and sets it aside.
     """
     for statement in _CHANGES_V5.split(";"):
         await connection.execute(statement)

@@ -8,7 +8,7 @@ import pytest
 
 from bridge.domain.model import Wanted
 from bridge.engine.keeper import Keeper, Shelf, shelf_wanted
-from bridge.errors import EngineUnreachable, ModelMissing
+from bridge.errors import EngineError, EngineUnreachable
 from tests.fakes.ollama import FakeOllama
 from tests.fakes.ollama_stream import FakeModel
 
@@ -93,7 +93,7 @@ async def test_what_the_configuration_does_not_name_is_never_pulled(
     fake: FakeOllama, model: str
 ) -> None:
     mine = keeper(fake.url, ("reply", "gemma3:4b"), ("gate", ""))
-    with pytest.raises(ModelMissing, match="configuration names no model"):
+    with pytest.raises(EngineError, match="configuration names no model"):
         [step async for step in mine.pull(fake.url, model)]
     assert fake.pulls() == []
 
@@ -101,6 +101,6 @@ async def test_what_the_configuration_does_not_name_is_never_pulled(
 async def test_a_server_that_was_taken_out_is_asked_for_nothing(fake: FakeOllama) -> None:
     mine = keeper(fake.url, ("reply", "gemma3:4b"))
     mine.replace([])
-    with pytest.raises(ModelMissing):
+    with pytest.raises(EngineError):
         await mine.has(fake.url, "gemma3:4b")
     assert fake.seen == []
