@@ -23,7 +23,7 @@ from bridge.matrix.homeserver import MatrixHomeserver
 from bridge.matrix.ingest import Ingest
 from bridge.matrix.puppetry import Puppetry
 from bridge.policy.view import House
-from bridge.ports import Engine, Homeserver, ToolSource, Transcriber
+from bridge.ports import Engine, Homeserver, ModelKeeper, ToolSource, Transcriber
 from bridge.ports import Store as StorePort
 from bridge.registration import Registration, load_registration
 from bridge.rooms.actor import Actor
@@ -31,11 +31,14 @@ from bridge.rooms.builtin import SearchSource, TimeSource
 from bridge.rooms.dispatcher import Dispatcher
 from bridge.rooms.gate import Gate
 from bridge.rooms.heart import Heart
+from bridge.rooms.herald import Herald
 from bridge.rooms.live import Live
 from bridge.rooms.lookback import Lookback
 from bridge.rooms.media import Senses
+from bridge.rooms.models import Models
 from bridge.rooms.perform import Performer
 from bridge.rooms.profiles import Profiles
+from bridge.rooms.puller import Puller
 from bridge.rooms.quiet import Quiet
 from bridge.rooms.recall import Recall
 from bridge.rooms.send import Sender
@@ -73,6 +76,7 @@ def assemble(
     engine: Engine,
     house: House,
     clock: Clock,
+    keeper: ModelKeeper,
     transcriber: Transcriber | None = None,
     tools: Sequence[ToolSource] = (),
 ) -> Dispatcher:
@@ -95,6 +99,14 @@ def assemble(
         clock=clock,
     )
     composer = Composer(house=house, clock=clock)
+    puller = Puller(
+        pulls=store.pulls,
+        mailbox=store.mailbox,
+        keeper=keeper,
+        cast=house.cast,
+        prefix=house.command_prefix,
+        clock=clock,
+    )
     speaker = Speaker(
         store=store,
         homeserver=homeserver,
@@ -119,11 +131,17 @@ def assemble(
         sender=sender,
         live=Live(store=store, sender=sender, composer=composer, house=house, clock=clock),
         composer=composer,
+        herald=Herald(store=store, keeper=keeper, house=house, clock=clock),
         house=house,
         clock=clock,
     )
     performer = Performer(
-        store=store, homeserver=homeserver, speaker=speaker, house=house, clock=clock
+        store=store,
+        homeserver=homeserver,
+        speaker=speaker,
+        models=Models(pulls=store.pulls, keeper=keeper, puller=puller),
+        house=house,
+        clock=clock,
     )
     lookback = Lookback(store=store.lookback, homeserver=homeserver, cast=house.cast, clock=clock)
     watcher = Watcher(store=store, house=house)
@@ -154,6 +172,7 @@ def assemble(
         heart=heart,
         actor=actor,
         lookback=lookback,
+        puller=puller,
         clock=clock,
     )
 
@@ -189,6 +208,7 @@ class App:
             store=store,
             homeserver=homeserver,
             engine=endpoints.pool,
+            keeper=endpoints.keeper,
             transcriber=endpoints.transcriber,
             tools=tools,
             house=build_house(settings, self.cast),
@@ -224,6 +244,7 @@ class App:
                 group.create_task(self.dispatcher.run(), name="dispatcher")
                 group.create_task(self._keep_house(), name="housekeeping")
                 group.create_task(self.endpoints.pool.keep_well(), name="endpoints")
+                group.create_task(self.endpoints.warm_up.run(), name="warm-up")
             else:
                 group.create_task(self.dispatcher.lookback.keep_doubting(), name="doubt")
             if self.is_listener:
@@ -358,7 +379,7 @@ async def running(
         stack.enter_context(sole_use(settings.database.url, status_address(settings.http)))
         store = await open_store(settings.database.url, clock)
         stack.push_async_callback(store.close)
-        endpoints = Endpoints(settings.engine, clock)
+        endpoints = Endpoints(settings.engine, clock, build_cast(settings))
         stack.push_async_callback(endpoints.close)
         tools = tool_sources(settings.tools)
         for source in tools:

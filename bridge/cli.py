@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -20,9 +21,10 @@ from bridge.clock import SystemClock
 from bridge.config_file import load, read_text
 from bridge.config_upgrade import create, replace_file
 from bridge.config_upgrade import upgrade as upgraded
+from bridge.doctor.finding import Finding, as_table
 from bridge.doctor.finding import as_json as findings_as_json
-from bridge.doctor.finding import as_table
 from bridge.doctor.main import examine, examine_invariants
+from bridge.doctor.pulling import mend
 from bridge.endpoints import check_tools
 from bridge.errors import BridgeError, ConfigError, ScenarioError
 from bridge.house import build_cast, unallowed_tools
@@ -339,6 +341,9 @@ def doctor(
         bool,
         typer.Option("--invariants", help="Check the tables instead: is anything stuck or lost?"),
     ] = False,
+    pull: Annotated[
+        bool, typer.Option("--pull", help="Download configured models that are missing, unasked.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="For programs: a list of findings.")
     ] = False,
@@ -349,24 +354,41 @@ def doctor(
     reaches the bridge, whether a repeated send is recognised, clock, engine and models. Run it
     before the first start (it listens for the homeserver itself meanwhile) or while the bridge is
     running. For the check of repeated sends it makes a private room and leaves it again. It exits
-    with 1 when a check failed; warnings don't count. --invariants checks what must always hold of
-    the database: no event, turn or effect is stuck or lost, nothing is kept for too long.
+    with 1 when a check failed; warnings don't count. Where an Ollama lacks a configured model it
+    offers, at a terminal, to download it; without a yes, or --pull, nothing is. --invariants checks
+    what must always hold of the database: no event, turn or effect is stuck or lost, nothing is
+    kept for too long.
 
     Examples:
 
     - `matrix-ai-bridge doctor --json`
+    - `matrix-ai-bridge doctor --pull`
     - `matrix-ai-bridge doctor --invariants`
     """
+    if pull and invariants:
+        raise typer.BadParameter("--invariants looks at the database only; leave --pull out.")
     log.configure("error")
     check = examine_invariants if invariants else examine
     findings = asyncio.run(check(config, SystemClock()))
+    if not as_json:
+        _print_findings(findings)
+    is_attended = not as_json and sys.stdin.isatty() and sys.stdout.isatty()
+    if pull or (is_attended and not invariants):
+        found = findings
+        ask = None if pull else typer.confirm
+        console = Console(stderr=as_json)
+        findings = asyncio.run(mend(config, found, console=console, ask=ask))
+        if not as_json and findings != found:
+            _print_findings([finding for finding in findings if finding not in found])
     if as_json:
         print(findings_as_json(findings))
-    else:
-        width = min(shutil.get_terminal_size((100, 24)).columns, _WIDEST)
-        print(as_table(findings, width=width, is_coloured=sys.stdout.isatty()))
     if any(finding.level == "fail" for finding in findings):
         raise typer.Exit(FAILED)
+
+
+def _print_findings(findings: Sequence[Finding]) -> None:
+    width = min(shutil.get_terminal_size((100, 24)).columns, _WIDEST)
+    print(as_table(findings, width=width, is_coloured=sys.stdout.isatty()))
 
 
 @cli.command()

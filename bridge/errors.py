@@ -18,6 +18,8 @@ BridgeError
 └── EngineError
     ├── EngineUnreachable
     ├── ModelMissing
+    ├── DiskFull           of the model server
+    ├── LibraryUnreachable where the model server gets models from
     ├── ContextTooLong
     ├── EngineTimeout
     ├── EngineBusy         it waited too long for its turn
@@ -137,8 +139,31 @@ class EngineUnreachable(EngineError):
 
 
 class ModelMissing(EngineError):
+    """`server` and `model` are set where the server could have the model, and has not: `model` ""
+    means that it has none that can chat."""
+
     blame = "operator"
     code = "model_missing"
+
+    def __init__(self, message: str, *, server: str = "", model: str = "") -> None:
+        super().__init__(message)
+        self.server = server
+        self.model = model
+
+
+class DiskFull(EngineError):
+    """The model server has no room for a model."""
+
+    blame = "operator"
+    code = "disk_full"
+
+
+class LibraryUnreachable(EngineError):
+    """The model server does not reach the place where it gets models from."""
+
+    blame = "operator"
+    is_transient = True
+    code = "library_unreachable"
 
 
 class ContextTooLong(EngineError):

@@ -12,6 +12,7 @@ from bridge.domain.events import Delivery, Membership, StateChange
 from bridge.domain.history import Erased, Said
 from bridge.domain.ids import EventId, PuppetId, RoomId, TurnId, TxnId, UserId, WorkerId
 from bridge.domain.lease import Arrival, Lease
+from bridge.domain.model import Pull, PullProgress, PullState, Stock, Wanted
 from bridge.domain.persona import Puppet, PuppetRecord
 from bridge.domain.prompt import Delta, Prompt
 from bridge.domain.room import Room
@@ -60,6 +61,31 @@ class ToolSource(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+class ModelKeeper(Protocol):
+    """The models that the configuration names, on their servers."""
+
+    def wanted(self) -> Sequence[Wanted]:
+        """Which models should be where, as the configuration is now."""
+        ...
+
+    async def stock(self) -> Sequence[Stock]:
+        """What of them is there. Raises nothing: a server that does not answer is told as such."""
+        ...
+
+    async def has(self, server: str, model: str) -> bool:
+        """Raises EngineError."""
+        ...
+
+    def pull(self, server: str, model: str) -> AsyncGenerator[PullProgress, None]:
+        """Have the server download a model that is wanted there; the last progress `is_done`.
+
+        Closing the iterator stops it, a new pull goes on where it stopped. Raises EngineError:
+        ModelMissing where there is no such model to be had, DiskFull and LibraryUnreachable where
+        the server can't get it, and others.
+        """
+        ...
 
 
 class Transcriber(Protocol):
@@ -320,6 +346,10 @@ class Rooms(Protocol):
         """Count an accepted invite once, by its event."""
         ...
 
+    async def direct(self) -> Sequence[Room]:
+        """DMs, without their members: the most recently changed first."""
+        ...
+
     async def of_puppet(self, user_id: UserId) -> Sequence[RoomId]: ...
 
 
@@ -385,6 +415,31 @@ class People(Protocol):
         ...
 
 
+class Pulls(Protocol):
+    """Downloads of models that admins began. See `bridge.store.pulls`."""
+
+    async def begin(self, lease: Lease, pull: Pull) -> Pull:
+        """Store it, or return the one that is there: the same, or another one of this model on this
+        server that is open. Raises LeaseLost."""
+        ...
+
+    async def claim(self, worker_id: WorkerId) -> Sequence[Pull]:
+        """Own the open pulls that no living worker owns."""
+        ...
+
+    async def note(self, pull_id: str, *, done_bytes: int, total_bytes: int) -> None:
+        """How far it is."""
+        ...
+
+    async def end(self, pull_id: str, state: PullState) -> None:
+        """It is over. Idempotent."""
+        ...
+
+    async def newest(self, server: str, model: str) -> Pull | None:
+        """The last one of this model on this server, whatever came of it."""
+        ...
+
+
 class Summaries(Protocol):
     """What was said in rooms before their windows. See `bridge.store.summaries`."""
 
@@ -446,3 +501,5 @@ class Store(Protocol):
     def summaries(self) -> Summaries: ...
     @property
     def tool_calls(self) -> ToolCalls: ...
+    @property
+    def pulls(self) -> Pulls: ...

@@ -162,6 +162,7 @@ class EngineSettings(Section):
     max_reply_tokens: int = Field(default=400, ge=16, le=8192)
     temperature: float = Field(default=0.8, ge=0, le=2)
     keep_alive: str = "30m"
+    warm_up: bool = True
     first_token_timeout_s: float = Field(default=120, gt=0)
     stall_timeout_s: float = Field(default=30, gt=0)
     slots: int = Field(default=1, ge=1, le=1024)

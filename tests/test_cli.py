@@ -216,6 +216,31 @@ def test_doctor_exits_with_1_when_a_check_failed(
     assert done.output.startswith("[")
 
 
+def test_doctor_downloads_what_is_missing_only_when_told_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[object] = []
+
+    async def examine(*_: object) -> list[Finding]:
+        return [fail("models", "No.", "Do.")]
+
+    async def mend(*_: object, ask: object, **__: object) -> list[Finding]:
+        asked.append(ask)
+        return [ok("models", "Now it is there.")]
+
+    monkeypatch.setattr(commands, "examine", examine)
+    monkeypatch.setattr(commands, "mend", mend)
+    # Nobody is at a terminal here.
+    assert call("doctor").exit_code == 1
+    assert asked == []
+    done = call("doctor", "--pull")
+    assert (done.exit_code, asked) == (0, [None])
+    assert "Now it is there." in done.output
+    told = call("doctor", "--pull", "--json")
+    assert (told.exit_code, told.output.count("Now it is there.")) == (0, 1)
+    assert call("doctor", "--pull", "--invariants").exit_code == 2
+
+
 def test_doctor_takes_a_configuration_that_cannot_be_used_as_a_finding(folder: Path) -> None:
     (folder / "config.yaml").write_text("wat: 1\n")
     done = call("doctor")

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from bridge.engine import models
 from bridge.engine.address import ollama_host
 from bridge.engine.demo import LABEL
 from bridge.engine.models import ModelInfo
+from bridge.engine.progress import pull_shown
 from bridge.errors import EngineError, ModelMissing, SetupError
 
 Ask = Callable[[str], Awaitable[bool]]
@@ -87,16 +87,8 @@ async def _offer(
 
 
 async def _pull(url: str, name: str, console: Console) -> None:
-    bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
-        console=console,
-    )  # fmt: skip
     try:
-        with bar:
-            task = bar.add_task(f"Downloading {name}", total=None)
-            async for step in models.pull(url, name):
-                if step.total_bytes:
-                    bar.update(task, completed=step.done_bytes, total=step.total_bytes)
+        await pull_shown(url, name, console)
     except EngineError as error:
         raise SetupError(f"{name} could not be downloaded: {error}") from error
 

@@ -8,8 +8,10 @@ from typing import assert_never
 
 from bridge.doctor.finding import Finding, fail, ok, skip, warn
 from bridge.domain.cast import Cast
+from bridge.endpoints import shelves
 from bridge.engine import models
 from bridge.engine.address import ollama_host
+from bridge.engine.keeper import Keeper
 from bridge.engine.models import ModelDescription, ModelInfo
 from bridge.engine.openai import OpenAIEngine, base_of
 from bridge.errors import EngineError, ModelMissing
@@ -26,7 +28,30 @@ async def check_engine(settings: EngineSettings, cast: Cast) -> list[Finding]:
         for finding in await _check_server(server, settings, cast):
             name = finding.name if number == 1 else f"{finding.name} {number}"
             found.append(replace(finding, name=name))
-    return found
+    lost = await _lost(settings, cast)
+    return [lost if lost and _may_give_way(finding) else finding for finding in found]
+
+
+def _may_give_way(finding: Finding) -> bool:
+    return finding.name == _MODELS and finding.level in ("ok", "warn")
+
+
+async def _lost(settings: EngineSettings, cast: Cast) -> Finding | None:
+    """A model of a purpose beside replying that no server has: one is enough for those."""
+    keys = {"gate": "gate_model", "summary": "summary_model", "vision": "vision_model"}
+    if not any(getattr(settings, key) for key in keys.values()):
+        return None
+    stock = await Keeper(shelves(settings, cast)).stock()
+    for purpose, key in keys.items():
+        meant = [each for each in stock if purpose in each.wanted.purposes]
+        if meant and all(each.state == "missing" for each in meant):
+            servers = ", ".join(dict.fromkeys(each.wanted.server for each in meant))
+            return fail(
+                _MODELS,
+                f"engine.{key} is {meant[0].model}, which is missing on {servers}.",
+                f"Load it there (`doctor --pull` does on an Ollama), or change engine.{key}.",
+            )
+    return None
 
 
 async def _check_server(
@@ -90,7 +115,10 @@ async def _check_ollama(
     try:
         return [*found, await _check_models(server, settings, cast)]
     except ModelMissing as error:
-        return [*found, fail(_MODELS, str(error), f"Pull it, or {_change(cast)}.")]
+        return [
+            *found,
+            fail(_MODELS, str(error), f"Pull it (`doctor --pull` does), or {_change(cast)}."),
+        ]
     except EngineError as error:
         return [*found, fail(_MODELS, str(error), "Look into Ollama's log.")]
 

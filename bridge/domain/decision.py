@@ -216,6 +216,31 @@ class Explain:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FetchModel:
+    """An admin wants a model pulled: `model` and `server` ("": wherever it should be), folded.
+
+    `say` lacks what is found out only then: see `bridge.policy.operating`.
+    """
+
+    puppet_id: PuppetId
+    cause_id: EventId
+    model: str
+    server: str
+    say: Say
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeStock:
+    """Say which of the models that are wanted are there. `say` lacks them."""
+
+    puppet_id: PuppetId
+    cause_id: EventId
+    say: Say
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Retract:
     """Redact an event of ours: it stands in the room a second time, or is not wanted."""
 
@@ -266,6 +291,8 @@ Decision = (
     | Configure
     | Defer
     | Explain
+    | FetchModel
+    | TakeStock
     | Retract
     | Silence
 )

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from bridge.domain.ids import EventId, RoomId, TxnId, UserId
+from bridge.domain.ids import EventId, PuppetId, RoomId, TxnId, UserId
 
 MessageKind = Literal["text", "notice", "emote", "image", "file", "audio", "video", "other"]
 MembershipState = Literal["invite", "join", "leave", "ban", "knock"]
@@ -136,7 +136,22 @@ class Repeat(_Envelope):
     txn_id: TxnId
 
 
-RoomEvent = Message | Edit | Redaction | Reaction | Membership | StateChange | Encrypted | Repeat
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News(_Envelope):
+    """Something of ours that an operator's admin should hear in their DM. It comes from no
+    homeserver: its `event_id`, which begins with `~`, is the same whenever the same is told."""
+
+    kind: Literal["news"] = "news"
+    puppet_id: PuppetId
+    """Who says it."""
+    sentence: str
+    values: tuple[tuple[str, str], ...] = ()
+    reply_to: EventId | None = None
+
+
+RoomEvent = (
+    Message | Edit | Redaction | Reaction | Membership | StateChange | Encrypted | Repeat | News
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ _PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 FIRST: Final = "first use"
 IDLE: Final = "keep_alive ran out"
 CROWDED: Final = "another model took its place"
+WARM_UP: Final = "warm-up"
 DISTURBED: Final = "somebody else uses the server, with other options"
 
 
@@ -23,13 +24,26 @@ class Loads:
 
     keep_alive_s: float
     _used_s: dict[str, float] = field(default_factory=dict[str, float])
+    _warmed_s: dict[str, float] = field(default_factory=dict[str, float])
 
-    def note(self, model: str, load_ms: int, now_s: float) -> str | None:
-        """A call has ended. Why the model was loaded for it, or None where it was there."""
+    def warmed(self, model: str, load_ms: int, now_s: float) -> str | None:
+        """A warm-up has ended. Why the model was loaded, or None where it was there."""
+        self._used_s[model] = self._warmed_s[model] = now_s
+        return WARM_UP if load_ms > SLOW_MS else None
+
+    def note(
+        self, model: str, load_ms: int, now_s: float, began_s: float | None = None
+    ) -> str | None:
+        """A call has ended. Why the model was loaded for it, or None where it was there.
+
+        One that `began_s` while the model was being warmed up waited for that load: it is no other.
+        """
         before = self._used_s.get(model)
         others = [at for name, at in self._used_s.items() if name != model]
         self._used_s[model] = now_s
         if load_ms <= SLOW_MS:
+            return None
+        if began_s is not None and began_s < self._warmed_s.get(model, began_s):
             return None
         if before is None:
             return FIRST

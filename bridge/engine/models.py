@@ -15,8 +15,17 @@ from typing import Final, cast
 import httpx
 import ollama
 
+from bridge.domain.model import PullProgress, is_same_model
 from bridge.engine.address import ollama_host
-from bridge.errors import EngineBroken, EngineError, EngineTimeout, EngineUnreachable, ModelMissing
+from bridge.errors import (
+    DiskFull,
+    EngineBroken,
+    EngineError,
+    EngineTimeout,
+    EngineUnreachable,
+    LibraryUnreachable,
+    ModelMissing,
+)
 
 PROBE_TIMEOUT_S: Final = 3.0
 CALL_TIMEOUT_S: Final = 20.0
@@ -31,6 +40,13 @@ _SPECIALIST = re.compile(
 )
 _UNTUNED = re.compile(r"(^|[-_.])(base|text|pt|pretrained)($|[-_.])", re.IGNORECASE)
 _REMOTE = re.compile(r"[:-]cloud$", re.IGNORECASE)
+# As Go and the operating system word it; the status is 200 by then, or 500.
+_NO_SPACE = re.compile(r"no space left on device|not enough space|disk quota", re.IGNORECASE)
+_NO_LIBRARY = re.compile(
+    r"no such host|dial tcp|i/o timeout|network is unreachable|connection (refused|reset)"
+    r"|TLS handshake|proxyconnect|max retries exceeded|lookup \S+",
+    re.IGNORECASE,
+)
 _EMBEDDING_FAMILY = re.compile(r"bert", re.IGNORECASE)
 
 
@@ -64,13 +80,12 @@ class ModelDescription:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PullProgress:
-    """Bytes over all parts known so far; the last one of a good pull has `is_done`."""
+class Held:
+    """A model that the server holds, and whether it is in its memory now."""
 
-    status: str
-    done_bytes: int = 0
-    total_bytes: int = 0
-    is_done: bool = False
+    name: str
+    size_bytes: int = 0
+    is_loaded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +141,27 @@ async def all_models(url: str, api_key: str = "") -> list[ModelInfo]:
     return sorted((info for info in found if info), key=lambda model: model.name)
 
 
+async def inventory(url: str, api_key: str = "") -> list[Held]:
+    """What the server holds, by name, in two calls. Raises EngineError."""
+    async with _client(url, api_key) as client:
+        with _translated(url):
+            listed = (await client.list()).models
+            running = (await client.ps()).models
+    loaded = [entry.model for entry in running if entry.model]
+    return sorted(
+        (
+            Held(
+                name=entry.model,
+                size_bytes=int(entry.size or 0),
+                is_loaded=any(is_same_model(entry.model, name) for name in loaded),
+            )
+            for entry in listed
+            if entry.model
+        ),
+        key=lambda held: held.name,
+    )
+
+
 async def describe(url: str, model: str, api_key: str = "") -> ModelDescription:
     """Raises ModelMissing and other EngineErrors."""
     async with _client(url, api_key) as client:
@@ -133,9 +169,11 @@ async def describe(url: str, model: str, api_key: str = "") -> ModelDescription:
             shown = await client.show(model)
             listed = (await client.list()).models
             running = (await client.ps()).models
-    entry = next((entry for entry in listed if entry.model and _is_same(entry.model, model)), None)
+    entry = next(
+        (entry for entry in listed if entry.model and is_same_model(entry.model, model)), None
+    )
     loaded = next(
-        (entry for entry in running if entry.model and _is_same(entry.model, model)), None
+        (entry for entry in running if entry.model and is_same_model(entry.model, model)), None
     )
     details = shown.details
     return ModelDescription(
@@ -165,7 +203,7 @@ def choose(models: Sequence[ModelInfo], wanted: str = "") -> Choice:
     """
     if wanted:
         for model in models:
-            if _is_same(model.name, wanted):
+            if is_same_model(model.name, wanted):
                 return Choice(model=model.name, reason="it is the configured one")
         names = ", ".join(sorted(model.name for model in models)) or "none"
         raise ModelMissing(
@@ -183,7 +221,8 @@ def choose(models: Sequence[ModelInfo], wanted: str = "") -> Choice:
 async def pull(url: str, name: str, api_key: str = "") -> AsyncGenerator[PullProgress, None]:
     """Have the server download a model. Closing the iterator stops it; a new pull goes on there.
 
-    Raises EngineError.
+    Raises ModelMissing where there is no such model to be had, DiskFull and LibraryUnreachable, and
+    other EngineErrors.
     """
     parts: dict[str, tuple[int, int]] = {}
     async with _client(url, api_key, silence_s=PULL_SILENCE_S) as client:
@@ -228,16 +267,6 @@ def _is_untuned(model: ModelInfo) -> bool:
     if {"tools", "thinking"} & set(model.capabilities):
         return False
     return bool(_UNTUNED.search(model.name.partition(":")[2]))
-
-
-def _is_same(name: str, wanted: str) -> bool:
-    """Whether two names mean one model: `:latest` is what a name without a tag means."""
-    return _with_tag(name).lower() == _with_tag(wanted).lower()
-
-
-def _with_tag(name: str) -> str:
-    name = name.strip()
-    return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
 
 
 async def _inspect(
@@ -340,10 +369,14 @@ def _translated(url: str, model: str = "") -> Generator[None]:
 def _refusal(where: str, model: str, error: ollama.ResponseError) -> EngineError:
     problem = " ".join(str(error.error).split())[:200]
     lowered, status = problem.lower(), error.status_code
+    if _NO_SPACE.search(problem):
+        return DiskFull(f"The disk of Ollama at {where} is full: {problem}")
     if "file does not exist" in lowered:
         return ModelMissing(f"There is no model {model!r} to pull. Check its name.")
     if status == 404 and "model" in lowered:
         return ModelMissing(f"Ollama has no model {model!r}. Pull it: ollama pull {model}")
+    if _NO_LIBRARY.search(problem):
+        return LibraryUnreachable(f"Ollama at {where} does not reach its library: {problem}")
     if status in (401, 403):
         return EngineUnreachable(f"Ollama at {where} refused us ({status}). Check engine.api_key.")
     if status in (429, 502, 503):

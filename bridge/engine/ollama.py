@@ -9,21 +9,22 @@ from __future__ import annotations
 import asyncio
 import re
 from base64 import b64encode
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import cast
 
 import aiohttp
 
 from bridge import log, metrics
-from bridge.domain.prompt import Delta, Prompt
+from bridge.domain.ids import PuppetId
+from bridge.domain.prompt import Delta, Prompt, Scene
 from bridge.domain.tool import wire_name
 from bridge.engine.address import ollama_host
 from bridge.engine.choosing import chances_of, chosen_of, with_logprobs, with_schema
 from bridge.engine.chunks import Chunk, Reader
 from bridge.engine.http import CONNECT_TIMEOUT_S, Server, error_text, withhold
 from bridge.engine.loads import Loads, duration_s
-from bridge.engine.models import chat_models, choose_model
+from bridge.engine.models import ModelInfo, chat_models, choose_model
 from bridge.engine.ndjson import Lines
 from bridge.engine.tooling import Piece, arguments_of, specs, text_of, told
 from bridge.errors import (
@@ -102,7 +103,7 @@ class OllamaEngine:
         if name in self._refuses_tools:
             prompt = told(prompt)
         options: dict[str, object] = {
-            "num_ctx": self._num_ctx,
+            **self._runner_options(),
             "num_predict": prompt.max_tokens,
             "temperature": prompt.temperature,
         }
@@ -165,6 +166,39 @@ class OllamaEngine:
             self._tells_no_logprobs.add(model)
         return chosen_of(await self._ask(with_schema(body, letters), prompt, model), letters)
 
+    async def load(self, model: str = "") -> None:
+        """Have the server load the model as every call of ours wants it, so that none reloads it.
+
+        Nothing is done where the model would not stay. Raises EngineError.
+        """
+        if duration_s(self._keep_alive) == 0:
+            return
+        name = model or self._model or await self._choose()
+        began_s = asyncio.get_running_loop().time()
+        nothing = Prompt(system="", user="", scene=Scene(puppet_id=PuppetId(""), speaker=""))
+        body: dict[str, object] = {
+            "model": name,
+            "messages": (),
+            "stream": False,
+            "keep_alive": _wire_duration(self._keep_alive),
+            "options": self._runner_options(),
+        }
+        response = await self._server.post("/api/chat", body, self._server.deadline_s())
+        try:
+            if response.status != 200:
+                raise await self._refusal(response, nothing, name, can_retry=False)
+            await self._server.whole(response)
+        finally:
+            response.close()
+        now_s = asyncio.get_running_loop().time()
+        # The answer does not tell how long loading took: nothing else took time.
+        load_ms = round((now_s - began_s) * 1000)
+        self._count_load(name, load_ms, self._loads.warmed(name, load_ms, now_s))
+
+    def _runner_options(self) -> dict[str, object]:
+        """What a model is loaded with: one that differs costs a reload."""
+        return {"num_ctx": self._num_ctx}
+
     async def _ask(
         self, body: dict[str, object], prompt: Prompt, model: str
     ) -> Mapping[str, object]:
@@ -185,13 +219,20 @@ class OllamaEngine:
     async def _choose(self) -> str:
         if not self._chosen:
             models = await chat_models(self._url, self._api_key)
-            self._chosen = choose_model(models, "")
+            self._chosen = self._choose_of(models)
             self._log.info("model_chosen", model=self._chosen, among=len(models))
         return self._chosen
+
+    def _choose_of(self, models: Sequence[ModelInfo]) -> str:
+        try:
+            return choose_model(models, "")
+        except ModelMissing as error:
+            raise ModelMissing(str(error), server=self._url) from None
 
     async def _attempt(self, prompt: Prompt, model: str) -> AsyncGenerator[Delta, None]:
         body = self.to_wire(prompt, model=model)
         first_deadline_s = self._server.deadline_s()
+        began_s = asyncio.get_running_loop().time()
         response = await self._server.post("/api/chat", body, first_deadline_s)
         try:
             if response.status != 200:
@@ -204,7 +245,7 @@ class OllamaEngine:
                 lambda text, has_spoken: _stream_problem(
                     text, prompt, model, has_spoken=has_spoken
                 ),
-                on_end=lambda end: self._note_load(end, model),
+                on_end=lambda end: self._note_load(end, model, began_s),
             )
             async with aclosing(replies):
                 async for delta in replies:
@@ -226,11 +267,14 @@ class OllamaEngine:
         for line in lines.rest():
             yield from_wire(line)
 
-    def _note_load(self, end: Chunk, model: str) -> None:
+    def _note_load(self, end: Chunk, model: str, began_s: float) -> None:
         now_s = asyncio.get_running_loop().time()
-        if cause := self._loads.note(model, end.load_ms, now_s):
+        self._count_load(model, end.load_ms, self._loads.note(model, end.load_ms, now_s, began_s))
+
+    def _count_load(self, model: str, load_ms: int, cause: str | None) -> None:
+        if cause:
             metrics.MODEL_LOADS.labels(cause=cause).inc()
-            self._log.info("model_loaded", model=model, load_ms=end.load_ms, cause=cause)
+            self._log.info("model_loaded", model=model, load_ms=load_ms, cause=cause)
 
     async def _refusal(
         self,
@@ -246,7 +290,10 @@ class OllamaEngine:
             return _ToolsRefused()
         if response.status == 400 and can_retry and _NO_THINKING.search(problem):
             return _ThinkingRefused()
-        return _refusal_error(response.status, withhold(problem, prompt), model)
+        error = _refusal_error(response.status, withhold(problem, prompt), model)
+        if isinstance(error, ModelMissing) and response.status == 404:
+            return ModelMissing(str(error), server=self._url, model=model)
+        return error
 
 
 def from_wire(line: dict[str, object]) -> Chunk:

@@ -10,6 +10,7 @@ from typing import Final
 
 from bridge import log, metrics
 from bridge.clock import Clock
+from bridge.domain.model import is_same_model
 from bridge.domain.prompt import (
     URGENCIES,
     Delta,
@@ -50,6 +51,8 @@ class Endpoint:
     slots: int = 1
     models: frozenset[str] = frozenset()
     probe: Callable[[], Awaitable[object]] | None = None
+    load: Callable[[str], Awaitable[None]] | None = None
+    """Makes a model ready ("": its own) before it is asked; None where that is of no use."""
 
     def serves(self, model: str) -> bool:
         return not model or not self.models or model in self.models
@@ -105,6 +108,8 @@ class EnginePool:
         self._patience_s = patience_s
         self._lanes: dict[tuple[str, str], _Lane] = {}
         self._leaving: list[tuple[Endpoint, Sequence[_Lane]]] = []
+        self.on_well: Callable[[Endpoint], None] | None = None
+        """Called with a server that is new, or well again."""
         self._log = log.get("engine.pool")
 
     @property
@@ -177,13 +182,17 @@ class EnginePool:
 
         What runs on one that has gone runs to its end; what waits for it waits elsewhere.
         """
-        gone = [each for each in self._endpoints if each not in endpoints]
+        before = self._endpoints
+        gone = [each for each in before if each not in endpoints]
         self._endpoints = tuple(endpoints)
         lanes = [(key, lane) for key, lane in self._lanes.items() if lane.endpoint in gone]
         self._leaving += [(each, [x for _, x in lanes if x.endpoint is each]) for each in gone]
         for key, lane in lanes:
             del self._lanes[key]
             lane.send_away()
+        for endpoint in self._endpoints:
+            if endpoint not in before:
+                self._is_well(endpoint)
 
     async def keep_well(self) -> None:
         """Look after servers that fail, so that nobody has to try them, and close those that have
@@ -202,6 +211,25 @@ class EnginePool:
                     continue
                 lane.breaker.succeed()
                 self._log.info("endpoint_is_back", endpoint=lane.endpoint.name)
+                self._is_well(lane.endpoint)
+
+    def is_busy(self, endpoint: Endpoint, model: str) -> bool:
+        """Does a call of this model run there, or wait?"""
+        lane = self._lanes.get((endpoint.name, model))
+        return lane is not None and bool(lane.running or len(lane.queue))
+
+    def has_got(self, server: str, model: str) -> None:
+        """A server that lacked this model has it now."""
+        for (name, asked), lane in self._lanes.items():
+            if name == server and (not asked or is_same_model(asked, model)):
+                lane.absent_until_s = 0.0
+        for endpoint in self._endpoints:
+            if endpoint.name == server:
+                self._is_well(endpoint)
+
+    def _is_well(self, endpoint: Endpoint) -> None:
+        if self.on_well is not None:
+            self.on_well(endpoint)
 
     def _with_model(self, prompt: Prompt) -> Prompt:
         return prompt if prompt.model else replace(
@@ -212,7 +240,9 @@ class EnginePool:
         """Where the call goes. Raises EngineError where nobody can take it."""
         serving = [self._lane(each, model) for each in self._endpoints if each.serves(model)]
         if not serving:
-            raise ModelMissing(f"No endpoint of engine.endpoints lists the model {model!r}.")
+            names = ", ".join(each.name for each in self._endpoints)
+            problem = f"No endpoint of engine.endpoints lists the model {model!r}."
+            raise ModelMissing(problem, server=names, model=model)
         now_s = self._clock.monotonic()
         well = [
             each for each in serving if each.breaker.allows(now_s) and now_s >= each.absent_until_s
@@ -265,6 +295,8 @@ class EnginePool:
         if isinstance(error, ContextTooLong):
             lane.breaker.succeed()
         elif isinstance(error, ModelMissing):
+            if error.model and not error.server:
+                error.server = lane.endpoint.name
             lane.absent_until_s = now_s + ABSENT_S if len(self._endpoints) > 1 else 0.0
         elif lane.breaker.fail(now_s):
             self._log.warning(

@@ -42,7 +42,7 @@ def refusal(name: str, status: int, problem: str, *, shown: str, model: str) -> 
     if status in (400, 413, 422, 500) and is_overflow(problem):
         return ContextTooLong(said)
     if _is_missing(status, problem):
-        return ModelMissing(f"{name} has no model {model!r} that can chat: {shown}")
+        return ModelMissing(f"{name} has no model {model!r} that can chat: {shown}", model=model)
     match status:
         case 401 | 403:
             return EngineUnreachable(f"{said}. Check engine.api_key.")

@@ -11,6 +11,7 @@ from bridge.clock import Clock
 from bridge.domain.ids import PuppetId
 from bridge.domain.prompt import Delta, Finished, Prompt, TextDelta
 from bridge.domain.tool import ToolCall
+from bridge.engine.scripted_keeper import ScriptedKeeper
 from bridge.errors import EngineUnreachable
 
 EngineState = Literal["up", "down", "slow"]
@@ -37,8 +38,11 @@ class ScriptedEngine:
         says: Mapping[str, Sequence[str]],
         clock: Clock,
         gate: Mapping[str, float] | None = None,
+        keeper: ScriptedKeeper | None = None,
     ) -> None:
-        """`gate`: what it says when asked who should speak; what is missing goes to nobody."""
+        """`gate`: what it says when asked who should speak; what is missing goes to nobody.
+        `keeper`: whose models it uses; a model that is not there answers nobody."""
+        self._keeper = keeper
         self._says = says
         self._gate = gate or {}
         self.questions: list[Prompt] = []
@@ -69,6 +73,8 @@ class ScriptedEngine:
         self.prompts.append(prompt)
         if self.state == "down":
             raise EngineUnreachable("The scripted engine is down.")
+        if self._keeper and (missing := self._keeper.lacking(prompt.purpose)):
+            raise missing
         if self.state == "slow":
             await self._clock.sleep(SLOW_S)
         calls: tuple[ToolCall, ...] = ()

@@ -26,6 +26,8 @@ Word = Literal[
     "forget",
     "optout",
     "usage",
+    "models",
+    "pull",
     "unknown",
 ]
 
@@ -50,6 +52,12 @@ WORDS: Final[Mapping[str, Word]] = {
         ("optout", "opt-out", "austreten", "excluirme", "退出", "除外", "استثنني"), "optout"
     ),
     **dict.fromkeys(("usage", "verbrauch", "uso", "用量", "使用量", "استخدام"), "usage"),
+    **dict.fromkeys(
+        ("models", "modelle", "modelos", "模型", "モデル", "نماذج", "النماذج"), "models"
+    ),
+    **dict.fromkeys(
+        ("pull", "herunterladen", "descargar", "下载", "下載", "取得", "تنزيل"), "pull"
+    ),
     "privacy": "privacy",
     "datenschutz": "privacy",
     "privacidad": "privacy",
@@ -88,7 +96,7 @@ accident, as they may say "forget"."""
 
 SUGGESTED: Final = (
     *("help", "who", "level", "settings", "stop", "continue", "why", "privacy", "forget"),
-    *("optout", "usage"),
+    *("optout", "usage", "models", "pull"),
 )
 _PLAIN: Final = frozenset({"help", "who", "level", "settings", "privacy", "usage", "optout"})
 """Commands that are understood without the prefix too, where a puppet is mentioned and nothing else

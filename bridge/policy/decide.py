@@ -15,6 +15,7 @@ from bridge.domain.decision import (
     Care,
     Decision,
     Explain,
+    FetchModel,
     Forget,
     ForgetPerson,
     Mute,
@@ -23,12 +24,14 @@ from bridge.domain.decision import (
     Retract,
     Say,
     Silence,
+    TakeStock,
 )
 from bridge.domain.events import (
     Edit,
     Encrypted,
     Membership,
     Message,
+    News,
     Reaction,
     Redaction,
     Repeat,
@@ -58,6 +61,7 @@ from bridge.policy.follow_up import followed_up, was_asked
 from bridge.policy.levels import is_active, speakers
 from bridge.policy.machines import is_machine, why_machine_waits
 from bridge.policy.obey import chosen, forget, obey
+from bridge.policy.operating import on_news
 from bridge.policy.saying import reply
 from bridge.policy.stopping import stopped_by_reaction, stopped_by_words
 from bridge.policy.upgrading import on_tombstone
@@ -78,7 +82,7 @@ def decide(view: View, event: RoomEvent, now: int) -> tuple[Decision, ...]:
     unwritten = tuple(
         replace(d, proof=None) if isinstance(d, ForgetPerson | Opt) else d
         for d in decisions
-        if not isinstance(d, Answer | Say | Acknowledge | Open | Explain)
+        if not isinstance(d, Answer | Say | Acknowledge | Open | Explain | FetchModel | TakeStock)
     )
     return unwritten or _silence(event, _why_unwritable(view.room))
 
@@ -101,13 +105,13 @@ def _decide(view: View, event: RoomEvent, now: int) -> tuple[Decision, ...]:
             return _on_reaction(view, event)
         case Membership():
             return on_membership(view, event)
-        case StateChange() | Encrypted():
-            return _on_state(view, event)
+        case StateChange() | Encrypted() | News():
+            return _on_other(view, event)
         case _:
             assert_never(event)
 
 
-def _on_state(view: View, event: StateChange | Encrypted) -> tuple[Decision, ...]:
+def _on_other(view: View, event: StateChange | Encrypted | News) -> tuple[Decision, ...]:
     match event:
         case StateChange(type="m.room.tombstone"):
             return on_tombstone(view, event)
@@ -117,6 +121,8 @@ def _on_state(view: View, event: StateChange | Encrypted) -> tuple[Decision, ...
             return _silence(event, reasons.STATE)
         case Encrypted():
             return _silence(event, reasons.UNREADABLE)
+        case News():
+            return on_news(view, event)
 
 
 def _on_message(view: View, message: Message, now: int) -> tuple[Decision, ...]:

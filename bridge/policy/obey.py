@@ -30,6 +30,7 @@ from bridge.policy.configure import (
     named,
     settings_line,
 )
+from bridge.policy.operating import operate
 from bridge.policy.saying import reply
 from bridge.policy.view import View
 
@@ -64,6 +65,8 @@ def obey(view: View, message: Message, command: Command) -> tuple[Decision, ...]
             return _continue(view, message, command)
         case "why" | "usage":
             return (_explain(view, message, command),)
+        case "models" | "pull":
+            return operate(view, message, command)
         case _:
             assert_never(command.word)
 

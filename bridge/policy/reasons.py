@@ -55,6 +55,9 @@ NO_POWER: Final = "no_power"
 COMMAND_PRIVACY: Final = "command_privacy"
 COMMAND_FORGET: Final = "command_forget"
 COMMAND_UNKNOWN: Final = "command_unknown"
+COMMAND_PULL: Final = "command_pull"
+COMMAND_MODELS: Final = "command_models"
+NEWS: Final = "news"
 BRIDGE_SPOKEN_TO: Final = "bridge_spoken_to"
 
 # Caring.

@@ -22,7 +22,7 @@ def say(
         reason=reason,
         ordinal=ordinal,
         values=_values(view.house, puppet, sentence),
-        language=_language(view),
+        language=language_of(view),
     )
 
 
@@ -36,7 +36,7 @@ def reply(
         sentence=sentence,
         reason=reason,
         values=_values(view.house, puppet, sentence, **values),
-        language=_language(view, message.text),
+        language=language_of(view, message.text),
         reply_to=message.event_id,
         thread_root=message.thread_root,
     )
@@ -50,11 +50,12 @@ def leave(view: View, event: RoomEvent, puppet: Puppet, sentence: str, reason: s
         sentence=sentence,
         reason=reason,
         values=_values(view.house, puppet, sentence),
-        language=_language(view),
+        language=language_of(view),
     )
 
 
-def _language(view: View, text: str = "") -> str:
+def language_of(view: View, text: str = "") -> str:
+    """What the room should be spoken to in, and who wrote `text` in it."""
     room = view.room
     chosen = room.settings.language or language.guess(text) or room.language
     return chosen or view.house.language

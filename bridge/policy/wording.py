@@ -50,6 +50,25 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "help_of_forget": ("prefix",),
     "help_of_optout": ("prefix",),
     "help_of_usage": ("prefix",),
+    "help_of_models": ("prefix",),
+    "help_of_pull": ("prefix",),
+    "for_admins": ("word",),
+    "models_are": ("list",),
+    "pull_bad_name": ("word",),
+    "pull_unknown": ("word", "choices"),
+    "pull_elsewhere": ("model", "server"),
+    "pull_running": ("model", "server", "percent"),
+    "pull_there": ("model", "server"),
+    "pull_began": ("model", "server", "size"),
+    "pull_at": ("model", "percent", "size"),
+    "pull_done": ("model", "server", "time"),
+    "pull_no_model": ("model", "server"),
+    "pull_disk_full": ("model", "server", "prefix"),
+    "pull_no_library": ("model", "server", "prefix"),
+    "pull_unreachable": ("model", "server", "prefix"),
+    "pull_failed": ("model", "server", "problem", "prefix"),
+    "missing_told": ("model", "server", "prefix", "pull"),
+    "no_model_told": ("server", "prefix"),
     "nobody_left": (),
     "server_denied": (),
     "care": ("words",),
@@ -77,8 +96,9 @@ COUNTS: Final = ("messages", "replies", "rooms")
 """Values that are known only when what they count has been done."""
 
 LATER: Final = (
-    *COUNTS, "own", "most", "turns", "prompt", "reply", "why", "code", "model", "count", "tools",
-)  # fmt: skip
+    *COUNTS,
+    *("own", "most", "turns", "prompt", "reply", "why", "code", "model", "count", "tools"),
+)
 """All values that are not known yet when it is decided what to say."""
 
 PLAIN: Final = frozenset(
@@ -113,6 +133,7 @@ _MARKDOWN: Final = frozenset({"list", "tools"})
 _OPTIONAL = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
 _PLACEHOLDER = re.compile(r"\{([a-z]+)\}")
 _SPECIAL = re.compile(r"[\\`*\[\]<>~|&]|(?<![^\W_])_|_(?![^\W_])|^[#+=-]")
+_ESCAPED_ORDINAL = re.compile(r"^(\d+)\\([.)])")
 _ORDINAL = re.compile(r"^(\d+)([.)])")
 
 
@@ -140,7 +161,10 @@ def sentence(key: str, language: str, **values: str) -> str:
         if name in _MARKDOWN:
             return spoken[name]
         is_code = template.count("`", 0, match.start()) % 2 == 1
-        return _insert(spoken[name], is_plain=key in PLAIN, is_code=is_code)
+        begins_line = match.start() == 0 or template[match.start() - 1] == "\n"
+        value = _insert(spoken[name], is_plain=key in PLAIN, is_code=is_code)
+        # Only where a line begins would a number with a point be taken for an item of a list.
+        return value if begins_line or is_code else _ESCAPED_ORDINAL.sub(r"\1\2", value)
 
     return _PLACEHOLDER.sub(fill, template)
 
@@ -149,6 +173,11 @@ def escape(text: str) -> str:
     """The text on one line, so that Markdown shows it as it is."""
     line = _SPECIAL.sub(lambda special: "\\" + special.group(), _line(text))
     return _ORDINAL.sub(r"\1\\\2", line)
+
+
+def code(text: str) -> str:
+    """The text on one line, as code."""
+    return f"`{_insert(text, is_plain=False, is_code=True)}`"
 
 
 def _insert(value: str, *, is_plain: bool, is_code: bool) -> str:

@@ -48,4 +48,5 @@ def house_of(scenario: Scenario) -> House:
         operator="replay",
         time_zones=tuple(sorted(available_timezones())),
         bots=tuple(user_of(scenario, name) for name in scenario.bots),
+        admins=tuple(user_of(scenario, name) for name in scenario.admins),
     )

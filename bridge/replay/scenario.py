@@ -20,6 +20,7 @@ from ruamel.yaml.comments import CommentedBase
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from bridge.domain.persona import Talkativeness
+from bridge.engine.scripted_keeper import SERVER, Failure, ScriptedModel
 from bridge.errors import ScenarioError
 from bridge.policy.gate import REACTIONS
 
@@ -48,6 +49,27 @@ class PersonPart(Part):
 class PuppetPart(Part):
     name: str
     aliases: tuple[str, ...] = ()
+
+
+class ModelPart(Part):
+    """A model that the configuration names."""
+
+    name: str
+    there: bool = True
+    server: str = SERVER
+    ollama: bool = True
+    pull_s: float = Field(default=0, ge=0)
+    fails: Failure = ""
+
+    def scripted(self) -> ScriptedModel:
+        return ScriptedModel(
+            name=self.name,
+            is_there=self.there,
+            server=self.server,
+            can_be_pulled=self.ollama,
+            pull_s=self.pull_s,
+            fails=self.fails,
+        )
 
 
 class MessagePart(Part):
@@ -145,6 +167,8 @@ class Scenario(Part):
     people: tuple[Annotated[PersonPart, BeforeValidator(_as_named)], ...] = Field(min_length=1)
     puppets: tuple[Annotated[PuppetPart, BeforeValidator(_as_named)], ...] = Field(min_length=1)
     bots: tuple[str, ...] = ()
+    admins: tuple[str, ...] = ()
+    models: tuple[Annotated[ModelPart, BeforeValidator(_as_named)], ...] = ()
     gate: dict[str, float] = Field(default_factory=dict)
     says: dict[str, list[str]] = Field(default_factory=dict)
     engine: dict[Number, Literal["up", "down", "slow"]] = Field(default_factory=dict)

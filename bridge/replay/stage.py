@@ -18,6 +18,7 @@ from bridge.domain.persona import PuppetRecord
 from bridge.domain.room_settings import RoomSettings
 from bridge.domain.vendor import AI_KEY, TXN_KEY
 from bridge.engine.scripted import ScriptedEngine
+from bridge.engine.scripted_keeper import ScriptedKeeper
 from bridge.errors import ScenarioError
 from bridge.matrix.ingest import Ingest
 from bridge.matrix.simulated import SimulatedHomeserver
@@ -81,7 +82,12 @@ class Stage:
         self._start_ms = round(scenario.start.timestamp() * 1000) if scenario.start else _START_MS
         self._clock = FakeClock(self._start_ms - 3_600_000)
         self._house = house_of(scenario)
-        self._engine = ScriptedEngine(says=scenario.says, clock=self._clock, gate=scenario.gate)
+        self._keeper = ScriptedKeeper(
+            clock=self._clock, models=[part.scripted() for part in scenario.models]
+        )
+        self._engine = ScriptedEngine(
+            says=scenario.says, clock=self._clock, gate=scenario.gate, keeper=self._keeper
+        )
         self._homeserver = SimulatedHomeserver(
             clock=self._clock, cast=self._house.cast, server=SERVER
         )
@@ -255,6 +261,7 @@ class Stage:
             engine=self._engine,
             house=self._house,
             clock=self._clock,
+            keeper=self._keeper,
         )
         store.mailbox.on_delivery = self._dispatcher.wake
         ingest = Ingest(

@@ -16,6 +16,7 @@ from bridge.ports import Mailbox, Workers
 from bridge.rooms.actor import Actor
 from bridge.rooms.heart import Heart
 from bridge.rooms.lookback import Lookback
+from bridge.rooms.puller import Puller
 
 CLAIMED_AT_ONCE: Final = 32
 """For more, PostgreSQL would rather read all mailboxes than look each one up."""
@@ -38,10 +39,12 @@ class Dispatcher:
         heart: Heart,
         actor: Actor,
         lookback: Lookback,
+        puller: Puller,
         clock: Clock,
     ) -> None:
         self._heart = heart
         self.lookback = lookback
+        self._puller = puller
         self._mailbox = mailbox
         self._workers = workers
         self._actor = actor
@@ -52,6 +55,7 @@ class Dispatcher:
         self._claiming: asyncio.Task[None] | None = None
         self._beating: asyncio.Task[None] | None = None
         self._doubting: asyncio.Task[None] | None = None
+        self._pulling: asyncio.Task[None] | None = None
         self._is_draining = False
         self._log = log.get("rooms.dispatcher")
 
@@ -61,8 +65,8 @@ class Dispatcher:
 
     @property
     def is_working(self) -> bool:
-        """Some room is being worked on."""
-        return bool(self._running)
+        """Some room is being worked on, or something is being downloaded."""
+        return bool(self._running) or self._puller.is_working
 
     async def run(self) -> None:
         """Claim and run rooms until cancelled or drained. A lease lost (the database was away, the
@@ -81,6 +85,7 @@ class Dispatcher:
             self._doubting = group.create_task(self.lookback.keep_doubting(), name="doubt")
             self._beating = group.create_task(self._heart.keep_beating(), name="beat")
             self._claiming = group.create_task(self._keep_claiming(group), name="claim")
+            self._pulling = group.create_task(self._puller.run(self._heart.worker_id), name="pulls")
 
     async def hand_over(self, grace_s: float) -> None:
         """Claim nothing more, and give each room back after the event in hand.
@@ -92,6 +97,7 @@ class Dispatcher:
         self._actor.drain()
         await _end(self._claiming)
         await _end(self._doubting)
+        await _end(self._pulling)
         tasks = list(self._running.values())
         if tasks:
             grace_s = min(grace_s, _GRACE_WITH_PEERS_S) if await self._has_peers() else grace_s

@@ -20,6 +20,7 @@ from bridge.domain.decision import (
     Decision,
     Defer,
     Explain,
+    FetchModel,
     Follow,
     Forget,
     ForgetPerson,
@@ -31,6 +32,7 @@ from bridge.domain.decision import (
     Retract,
     Say,
     Silence,
+    TakeStock,
 )
 from bridge.domain.effect import React, Redact, SendText
 from bridge.domain.events import Membership, Message, RoomEvent
@@ -45,6 +47,7 @@ from bridge.policy.budgets import budget_of
 from bridge.policy.upgrading import goes_on_from
 from bridge.policy.view import House
 from bridge.ports import Homeserver, Store
+from bridge.rooms.models import Models
 from bridge.rooms.speak import Speaker
 from bridge.rooms.watch import Watch
 
@@ -64,12 +67,14 @@ class Performer:
         store: Store,
         homeserver: Homeserver,
         speaker: Speaker,
+        models: Models,
         house: House,
         clock: Clock,
     ) -> None:
         self._store = store
         self._homeserver = homeserver
         self._speaker = speaker
+        self._models = models
         self._house = house
         self._clock = clock
         self._log = log.get("rooms.perform")
@@ -107,6 +112,8 @@ class Performer:
                 return await self._speaker.answer(lease, room, decision, event, watch)
             case Say() | ForgetPerson() | Opt() | Explain() | Acknowledge() | Retract():
                 return await self._tell(lease, room, decision, watch)
+            case FetchModel() | TakeStock():
+                return await self._operate(lease, room, decision, watch)
             case Join():
                 return await self._join(lease, room, event, decision)
             case Leave():
@@ -249,6 +256,17 @@ class Performer:
         uses = await store.tool_calls.of_turn(turn.turn_id) if turn else ()
         say = explaining.why(wish.say, turn, reason, name, uses)
         return await self._say(lease, room, say, watch)
+
+    async def _operate(
+        self, lease: Lease, room: Room, wish: FetchModel | TakeStock, watch: Watch
+    ) -> Room:
+        if isinstance(wish, TakeStock):
+            sayings: Sequence[Say] = (await self._models.stock(wish),)
+        else:
+            sayings = await self._models.fetch(lease, room, wish)
+        for say in sayings:
+            room = await self._say(lease, room, say, watch)
+        return room
 
     async def _acknowledge(
         self, lease: Lease, room: Room, decision: Acknowledge, watch: Watch

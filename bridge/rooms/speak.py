@@ -18,7 +18,7 @@ from bridge.domain.persona import Puppet
 from bridge.domain.prompt import Finished
 from bridge.domain.room import Room
 from bridge.domain.turn import OPEN, Turn, TurnState
-from bridge.errors import EngineError, HomeserverError
+from bridge.errors import EngineError, HomeserverError, ModelMissing
 from bridge.policy.budgets import WAIT
 from bridge.policy.floor import repeats_itself
 from bridge.policy.pacing import typing_ms
@@ -26,6 +26,7 @@ from bridge.policy.reasons import QUEUED, REPEATS_ITSELF
 from bridge.policy.urgency import urgency_of
 from bridge.policy.view import House
 from bridge.ports import Homeserver, Store
+from bridge.rooms.herald import Herald
 from bridge.rooms.live import Live
 from bridge.rooms.send import Sender
 from bridge.rooms.speech import Composer, Speech
@@ -47,6 +48,7 @@ class Speaker:
         sender: Sender,
         live: Live,
         composer: Composer,
+        herald: Herald,
         house: House,
         clock: Clock,
     ) -> None:
@@ -56,6 +58,7 @@ class Speaker:
         self._sender = sender
         self._live = live
         self._composer = composer
+        self._herald = herald
         self._house = house
         self._clock = clock
         self._log = log.get("rooms.speak")
@@ -161,6 +164,8 @@ class Speaker:
                 self._log.warning(
                     "engine_failed", turn=turn.turn_id, code=outcome.code, problem=str(outcome)
                 )
+                if isinstance(outcome, ModelMissing):
+                    await self._herald.model_missing(outcome)
                 await self._apologise(speech, outcome.code)
             case Reply():
                 await self._record_use(turn, outcome.finished, len(speech.said))

@@ -22,7 +22,8 @@ WHERE room.updated_at < $1 AND mailbox.owner IS NULL
 """
 
 _TABLES: Final = (
-    "summary", "message", "outbox", "tool_call", "turn", "inbox", "member", "room", "mailbox",
+    "summary", "pull", "message", "outbox", "tool_call", "turn", "inbox", "member", "room",
+    "mailbox",
 )  # fmt: skip
 
 

@@ -281,17 +281,35 @@ CREATE TABLE tool_call (
     PRIMARY KEY (turn_id, n)
 );
 CREATE INDEX tool_call_by_room ON tool_call (room_id);
-CREATE INDEX tool_call_by_age ON tool_call (called_at)
+CREATE INDEX tool_call_by_age ON tool_call (called_at);
+CREATE TABLE pull (
+    pull_id TEXT PRIMARY KEY,
+    server TEXT NOT NULL,
+    model TEXT NOT NULL,
+    room_id TEXT NOT NULL,
+    puppet_id TEXT NOT NULL,
+    cause_id TEXT NOT NULL,
+    state TEXT NOT NULL,
+    owner TEXT NOT NULL DEFAULT '',
+    done_bytes BIGINT NOT NULL DEFAULT 0,
+    total_bytes BIGINT NOT NULL DEFAULT 0,
+    started_at BIGINT NOT NULL,
+    ended_at BIGINT
+);
+CREATE UNIQUE INDEX pull_open ON pull (server, model) WHERE state = 'open'
 """
 
 
 async def upgrade_v5(connection: Connection, _: Database) -> None:
-    """Tools.
+    """Tools, and downloads of models.
 
     `tool_call`: the `n`-th of a turn; `said` and `result` are there only until the turn is planned.
     `member.joined_seq`: the newest message when that person last joined: what comes after it they
     may see, whatever the room's history visibility. Of those who are there already it is not known;
     for them it begins now. NULL where the version before wrote the row: then they see nothing.
+    `pull`: each that an admin began, whose it is (`owner`, a worker), and where its outcome is
+    told. A server and model have one open pull at most. A program of v4 beside this one can't read
+    what admins are told of them, and sets it aside.
     """
     for statement in _CHANGES_V5.split(";"):
         await connection.execute(statement)

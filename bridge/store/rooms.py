@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from bridge.domain.ids import EventId, RoomId, UserId
 from bridge.domain.lease import Lease
@@ -11,6 +12,8 @@ from bridge.domain.room import Member, Room
 from bridge.store.codec import ROOMS
 from bridge.store.database import Connection, Database
 from bridge.store.fence import owning
+
+_DIRECT_AT_MOST: Final = 1000
 
 
 class Rooms:
@@ -69,6 +72,18 @@ class Rooms:
                 inviter,
                 await connection.now(),
             )
+
+    async def direct(self) -> Sequence[Room]:
+        """DMs, without their members: the most recently changed first, and not without limit."""
+        async with self._database.reading() as connection:
+            rows = await connection.fetch(
+                """
+                SELECT body FROM room WHERE body LIKE '%"direct":{%'
+                ORDER BY updated_at DESC, room_id LIMIT $1
+                """,
+                _DIRECT_AT_MOST,
+            )
+        return [ROOMS.decode(row["body"]) for row in rows]
 
     async def of_puppet(self, user_id: UserId) -> Sequence[RoomId]:
         """Rooms that this user is joined to, as far as we know."""

@@ -12,6 +12,7 @@ from bridge.store.migrations import migrate
 from bridge.store.outbox import Outbox
 from bridge.store.people import People
 from bridge.store.presence import Presence
+from bridge.store.pulls import Pulls
 from bridge.store.puppets import Puppets
 from bridge.store.rooms import Rooms
 from bridge.store.summaries import Summaries
@@ -36,6 +37,7 @@ class Store:
         self.people = People(database)
         self.summaries = Summaries(database)
         self.tool_calls = ToolCalls(database)
+        self.pulls = Pulls(database)
         self.puppets = Puppets(database)
 
     async def prune(self, *, text_before: int, records_before: int) -> int:
@@ -45,6 +47,7 @@ class Store:
         deleted += await self.tool_calls.prune(text_before)
         deleted += await self.mailbox.prune(records_before)
         deleted += await self.people.prune(records_before)
+        deleted += await self.pulls.prune(records_before)
         return deleted + await self.turns.prune(records_before)
 
     async def purge_left_rooms(self, before: int) -> int:

@@ -14,6 +14,7 @@ from bridge.domain.access import Access, Limits, Rule
 from bridge.domain.cast import Cast
 from bridge.domain.persona import PuppetRecord
 from bridge.engine.scripted import ScriptedEngine
+from bridge.engine.scripted_keeper import ScriptedKeeper
 from bridge.matrix.ingest import Ingest
 from bridge.matrix.simulated import SimulatedHomeserver
 from bridge.policy.view import House
@@ -78,7 +79,14 @@ async def pipeline(
     ingest = Ingest(hs_token="t", deliver=store.mailbox.deliver, clock=CLOCK, is_ours=CAST.is_ours)
     home = homeserver or new_homeserver()
     house = replace(_HOUSE, limits=limits)
-    dispatcher = assemble(store=store, homeserver=home, engine=engine, house=house, clock=CLOCK)
+    dispatcher = assemble(
+        store=store,
+        homeserver=home,
+        engine=engine,
+        house=house,
+        clock=CLOCK,
+        keeper=ScriptedKeeper(clock=CLOCK),
+    )
     store.mailbox.on_delivery = dispatcher.wake
     store.presence.on_wake = dispatcher.wake
     running = asyncio.create_task(dispatcher.run())

@@ -61,7 +61,8 @@ class World:
         async with asyncio.timeout(_PATIENCE_S):
             while not self.ollama.chats():
                 await self.ollama.arrived(len(self.ollama.seen) + 1)
-        return next(seen for seen in self.ollama.seen if seen.path == "/api/chat")
+        chats = (seen for seen in self.ollama.seen if seen.path == "/api/chat")
+        return next(seen for seen in chats if seen.body.get("messages"))
 
     async def answer(self, person: Person, room_id: str, asked: str, puppet: str) -> Event:
         return await person.wait_for(room_id, lambda event: is_answer(event, asked, puppet))

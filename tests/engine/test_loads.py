@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.engine.loads import CROWDED, DISTURBED, FIRST, IDLE, Loads, duration_s
+from bridge.engine.loads import CROWDED, DISTURBED, FIRST, IDLE, WARM_UP, Loads, duration_s
 
 
 def test_the_first_use_and_one_after_the_pause_are_told_apart() -> None:
@@ -40,3 +40,18 @@ def test_what_is_kept_for_ever_does_not_run_out() -> None:
 )
 def test_durations_are_read_as_ollama_writes_them(text: str, seconds: float) -> None:
     assert duration_s(text) == seconds
+
+
+def test_a_warm_up_is_a_cause_of_its_own_and_no_first_use_follows() -> None:
+    loads = Loads(keep_alive_s=1800)
+    assert loads.warmed("a", 5000, 10) == WARM_UP
+    assert loads.warmed("a", 3, 11) is None
+    assert loads.note("a", 3, 20) is None
+    assert loads.note("a", 5000, 20 + 1806) == IDLE
+
+
+def test_a_call_that_waited_for_a_warm_up_is_no_other_load() -> None:
+    loads = Loads(keep_alive_s=1800)
+    loads.warmed("a", 5000, 10)
+    assert loads.note("a", 4000, 11, began_s=7) is None
+    assert loads.note("a", 4000, 30, began_s=25) == DISTURBED

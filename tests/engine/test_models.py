@@ -17,12 +17,21 @@ from bridge.engine.models import (
     choose,
     choose_model,
     describe,
+    inventory,
     probe,
     pull,
     version,
 )
 from bridge.engine.ollama import OllamaEngine
-from bridge.errors import EngineBroken, EngineError, EngineTimeout, EngineUnreachable, ModelMissing
+from bridge.errors import (
+    DiskFull,
+    EngineBroken,
+    EngineError,
+    EngineTimeout,
+    EngineUnreachable,
+    LibraryUnreachable,
+    ModelMissing,
+)
 from tests.engine.asking import ask
 from tests.fakes.ollama import FakeOllama
 from tests.fakes.ollama_stream import FakeModel
@@ -256,9 +265,54 @@ async def test_a_pull_that_fails_or_just_ends_is_an_error(fake: FakeOllama) -> N
     fake.pull_is_cut = True
     with pytest.raises(EngineBroken, match="before it was complete"):
         [step async for step in pull(fake.url, "new:1b")]
-    fake.pull_error = "no space left on device"
-    with pytest.raises(EngineBroken, match="no space left"):
+    fake.pull_error = "something new"
+    with pytest.raises(EngineBroken, match="something new"):
         [step async for step in pull(fake.url, "new:1b")]
+
+
+async def test_a_pull_that_was_cut_goes_on_where_it_stopped(fake: FakeOllama) -> None:
+    fake.pull_is_cut = True
+    with pytest.raises(EngineBroken):
+        [step async for step in pull(fake.url, "new:1b")]
+    fake.pull_is_cut = False
+    steps = [step async for step in pull(fake.url, "new:1b")]
+    assert next(step.done_bytes for step in steps if step.total_bytes) >= 500
+    assert steps[-1].is_done
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        "write /root/.ollama/models/blobs/sha256-a-partial-1: no space left on device",
+        "max retries exceeded: write /models/blobs/x: no space left on device",
+    ],
+)
+async def test_a_full_disk_is_told_apart(fake: FakeOllama, problem: str) -> None:
+    fake.pull_error = problem
+    with pytest.raises(DiskFull, match="disk"):
+        [step async for step in pull(fake.url, "new:1b")]
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        'pull model manifest: Get "https://registry.ollama.ai/v2/library/a/manifests/1b": dial tcp:'
+        " lookup registry.ollama.ai on 127.0.0.53:53: no such host",
+        'max retries exceeded: Get "https://example.org/blob": EOF',
+        'Head "https://registry.ollama.ai/": net/http: TLS handshake timeout',
+    ],
+)
+async def test_a_server_without_network_is_told_apart(fake: FakeOllama, problem: str) -> None:
+    fake.pull_error = problem
+    with pytest.raises(LibraryUnreachable, match="library"):
+        [step async for step in pull(fake.url, "new:1b")]
+
+
+async def test_an_inventory_tells_sizes_and_what_is_loaded(fake: FakeOllama) -> None:
+    await OllamaEngine(fake.url).load("gemma3:12b")
+    held = await inventory(fake.url)
+    assert [each.name for each in held if each.is_loaded] == ["gemma3:12b"]
+    assert all(each.size_bytes for each in held)
 
 
 async def test_leaving_a_pull_early_is_clean(fake: FakeOllama) -> None:

@@ -82,8 +82,14 @@ class FakeOllama:
         self.loaded: dict[str, tuple[int, bool]] = {}
         """Runner options (num_ctx, shift) that each model is loaded with."""
         self.loads = 0
+        self.load_s = 0.0
+        """How long loading a model takes, where nothing but that is asked for."""
         self.pull_error = ""
         self.pull_is_cut = False
+        self.pull_gap_s = 0.0
+        """Between two lines of a pull's progress."""
+        self.got: dict[str, int] = {}
+        """Bytes of the first part of models whose pull was cut: the next one goes on there."""
         self.api_key, self.version = api_key, version
         self._came = asyncio.Event()
         self._slots = asyncio.Semaphore(parallel)
@@ -95,7 +101,18 @@ class FakeOllama:
         return f"http://{self._host}:{self._port}"
 
     def chats(self) -> list[Body]:
-        """Bodies of the chats that reached it."""
+        """Bodies of the chats that reached it, without those that only load a model."""
+        return [body for body in self._chats() if body.get("messages")]
+
+    def warm_ups(self) -> list[Body]:
+        """Bodies of the calls that only load a model."""
+        return [body for body in self._chats() if not body.get("messages")]
+
+    def pulls(self) -> list[str]:
+        """Names of the models that it was told to pull."""
+        return [str(seen.body.get("model")) for seen in self.seen if seen.path == "/api/pull"]
+
+    def _chats(self) -> list[Body]:
         return [seen.body for seen in self.seen if seen.path == "/api/chat"]
 
     async def arrived(self, count: int = 1) -> Seen:
@@ -200,17 +217,20 @@ class FakeOllama:
             steps.append({"error": self.pull_error})
         else:
             for digest, total in (("sha256:aa", 1000), ("sha256:bb", 100)):
+                got = self.got.get(full(name), 0) if digest.endswith("aa") else 0
                 steps += [
                     {"status": f"pulling {digest}", "digest": digest, "total": total}
                     | ({"completed": done} if done else {})
-                    for done in (0, total // 2, total)
+                    for done in (0, total // 4, total // 2, total * 3 // 4, total)
+                    if done >= got
                 ]
             steps += [{"status": "verifying sha256 digest"}, {"status": "success"}]
             if self.pull_is_cut:
-                del steps[-3:]
+                steps = steps[:4]
+                self.got[full(name)] = max(int(step.get("completed", 0)) for step in steps)
             else:
                 self.models[full(name)] = FakeModel(name=name, size_bytes=1100)
-        return await send_lines(request, steps, Shape())
+        return await send_lines(request, steps, Shape(gap_s=self.pull_gap_s))
 
     async def _embed(self, request: web.Request) -> web.Response:
         body = await request.json()
@@ -263,6 +283,7 @@ class FakeOllama:
             if reason == "unload":
                 self.loaded.pop(full(name), None)
             done = empty(name, key) | {"done": True, "done_reason": reason}
+            await asyncio.sleep(self.load_s if load_ns else 0)
             return web.json_response(done)
         prompt_tokens = sum(count_tokens(str(message.get("content", ""))) for message in messages)
         if prompt_tokens > self.loaded[full(name)][0]:

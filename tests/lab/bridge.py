@@ -38,7 +38,7 @@ class BridgeProcess:
         *,
         engine_url: str,
         database_url: str = "sqlite:bridge.db",
-        **sections: Mapping[str, Any],
+        **sections: Mapping[str, Any] | list[str],
     ) -> None:
         """`sections` are added to the configuration: `access={"invite": {"allow": ["*"]}}`."""
         folder.mkdir(parents=True)
@@ -60,7 +60,8 @@ class BridgeProcess:
             "rooms": {"burst_pause_s": 0, "typing_chars_per_s": 0},
         }
         for name, section in sections.items():
-            content[name] = {**content.get(name, {}), **section}
+            is_list = isinstance(section, list)
+            content[name] = section if is_list else {**content.get(name, {}), **section}
         self.config.write_text(json.dumps(content, indent=1))  # JSON is YAML
         self.settings = load(self.config, {})
         registration = self.settings.appservice.registration

@@ -40,6 +40,12 @@ def values_of(key: str, **changed: str) -> dict[str, str]:
         "count": "12",
         "tools": "- Looked up the time – it worked",
         "label": "demo engine, no AI model connected",
+        "server": "http://localhost:11434",
+        "size": "3.3 GB",
+        "percent": "50",
+        "time": "12 min",
+        "problem": "the stream ended",
+        "pull": "gemma3:4b",
     } | changed
     return {name: values[name] for name in KEYS[key]}
 

@@ -17,6 +17,7 @@ from bridge.domain.cast import Cast
 from bridge.domain.ids import DeviceId, EventId, PuppetId, RoomId, UserId
 from bridge.domain.persona import Persona, Puppet, PuppetRecord
 from bridge.engine.scripted import ScriptedEngine
+from bridge.engine.scripted_keeper import ScriptedKeeper
 from bridge.matrix.ingest import Ingest
 from bridge.matrix.simulated import Accept, SimulatedHomeserver
 from bridge.policy.view import House
@@ -66,7 +67,8 @@ class World:
             operator="tests",
         )
         self.homeserver = SimulatedHomeserver(clock=clock, cast=cast)
-        self.engine = ScriptedEngine({}, clock)
+        self.keeper = ScriptedKeeper(clock=clock)
+        self.engine = ScriptedEngine({}, clock, keeper=self.keeper)
         self.transcriber: Transcriber | None = None
         self.tools: tuple[ToolSource, ...] = ()
         self.dispatcher: Dispatcher | None = None
@@ -90,6 +92,7 @@ class World:
             engine=self.engine,
             house=self.house,
             clock=self.clock,
+            keeper=self.keeper,
             transcriber=self.transcriber,
             tools=self.tools,
         )

@@ -78,3 +78,13 @@ async def test_an_accepted_invite_counts_once_and_for_its_inviter(store: Store) 
         await store.rooms.note_invite(held, inviter, EventId(event_id))
     assert await store.rooms.count_invites(ALICE, 0) == 2
     assert await store.rooms.count_invites(ALICE, 2**60) == 0
+
+
+async def test_dms_are_found_the_last_changed_first(store: Store) -> None:
+    assert await store.rooms.direct() == []
+    direct = Direct(person=ALICE, puppet_id=LUNA)
+    for room_id, what in ((ROOM, direct), (OTHER_ROOM, None)):
+        held = await lease(store, room_id)
+        await store.rooms.put(held, Room(room_id=room_id, name='"direct":{', direct=what))
+    (only,) = await store.rooms.direct()
+    assert (only.room_id, only.direct) == (ROOM, direct)

@@ -147,6 +147,69 @@ WORDS: Final[Mapping[str, str]] = {
         "{prefix} optout off` macht es rückgängig."
     ),
     "help_of_usage": "`{prefix} usage` sagt, wie viel wir heute in diesem Raum geschrieben haben.",
+    "help_of_models": (
+        "`{prefix} models` zeigt die eingestellten KI-Modelle und welche davon da sind. Für "
+        "die Admins des Betreibers, im Einzelgespräch."
+    ),
+    "help_of_pull": (
+        "`{prefix} pull gemma3:4b` holt ein eingestelltes KI-Modell auf seinen "
+        "Ollama-Server; eine Serveradresse dahinter sagt, auf welchen. Für die Admins des "
+        "Betreibers, im Einzelgespräch."
+    ),
+    "for_admins": (
+        "`{word}` ist nur für die Admins des Betreibers, im Einzelgespräch mit einer von uns."
+    ),
+    "models_are": "✅ da · 🔥 geladen · ❌ fehlt · ⚠️ sein Server antwortet nicht\n\n{list}",
+    "pull_bad_name": (
+        "`{word}` kann kein Name eines Modells sein. Solche Namen sehen aus wie `gemma3:4b`."
+    ),
+    "pull_unknown": (
+        "Ich hole nur Modelle, die meine Einstellungen nennen, und `{word}` gehört nicht "
+        "dazu.[[ Genannt sind: {choices}.]] Wer mich betreibt, kann es dort eintragen, etwa "
+        "als engine.model."
+    ),
+    "pull_elsewhere": (
+        "`{server}` ist kein Ollama-Server, dort kann ich `{model}` nicht holen. Lade es auf "
+        "diesem Server selbst."
+    ),
+    "pull_running": "`{model}` wird auf `{server}` schon geholt[[ ({percent} %)]].",
+    "pull_there": "`{model}` ist auf `{server}` schon da.",
+    "pull_began": (
+        "`{model}` wird auf `{server}` geholt[[ ({size})]]. Ich sage hier Bescheid, wenn es da ist."
+    ),
+    "pull_at": "`{model}`: {percent} %[[ von {size}]] geholt.",
+    "pull_done": "`{model}` ist jetzt auf `{server}`. Gedauert hat es {time}.",
+    "pull_no_model": (
+        "Ein Modell `{model}` gibt es nicht zu holen: Die Bibliothek, die `{server}` "
+        "benutzt, kennt es nicht. Berichtige seinen Namen in den Einstellungen."
+    ),
+    "pull_disk_full": (
+        "`{model}` passt nicht: Die Platte von `{server}` ist voll. Schaffe dort Platz; mit "
+        "`{prefix} pull {model}` geht es dann da weiter, wo es aufgehört hat."
+    ),
+    "pull_no_library": (
+        "`{server}` erreicht die Modell-Bibliothek nicht, darum ließ sich `{model}` nicht "
+        "holen. Sieh nach dem Netz dieser Maschine; mit `{prefix} pull {model}` geht es dann "
+        "weiter, wo es aufgehört hat."
+    ),
+    "pull_unreachable": (
+        "`{server}` antwortet nicht, darum ließ sich `{model}` nicht holen. Starte dort "
+        "Ollama oder berichtige Adresse und Schlüssel in den Einstellungen; dann `{prefix} "
+        "pull {model}`."
+    ),
+    "pull_failed": (
+        "`{model}` ließ sich auf `{server}` nicht holen: `{problem}`. Mit `{prefix} pull "
+        "{model}` geht es da weiter, wo es aufgehört hat."
+    ),
+    "missing_told": (
+        "Für dich als Betreiber: Jemand bekam keine Antwort, weil das KI-Modell `{model}` "
+        "auf `{server}` fehlt.[[ `{prefix} pull {pull}` holt es.]]"
+    ),
+    "no_model_told": (
+        "Für dich als Betreiber: Jemand bekam keine Antwort, weil `{server}` kein KI-Modell "
+        "hat, das sich unterhalten kann. Nenne eines in den Einstellungen (engine.model); "
+        "`{prefix} pull` mit seinem Namen holt es dann."
+    ),
     "nobody_left": "Ich gehe, weil niemand mehr hier ist.",
     "server_denied": "Ich gehe, weil dieser Raum meinen Server nicht teilnehmen lässt.",
     "care": (

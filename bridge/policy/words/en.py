@@ -132,6 +132,62 @@ WORDS: Final[Mapping[str, str]] = {
         "them; `{prefix} optout off` undoes it."
     ),
     "help_of_usage": "`{prefix} usage` says how much we have written in this room today.",
+    "help_of_models": (
+        "`{prefix} models` shows the AI models that are configured, and which of them are "
+        "there. For the operator's admins, in a direct chat."
+    ),
+    "help_of_pull": (
+        "`{prefix} pull gemma3:4b` fetches a configured AI model to its Ollama server; a "
+        "server's address behind it says which. For the operator's admins, in a direct chat."
+    ),
+    "for_admins": "`{word}` is for the operator's admins only, in a direct chat with one of us.",
+    "models_are": "✅ there · 🔥 loaded · ❌ missing · ⚠️ its server gives no answer\n\n{list}",
+    "pull_bad_name": "`{word}` can't be the name of a model. Such names look like `gemma3:4b`.",
+    "pull_unknown": (
+        "I only fetch models that my configuration names, and `{word}` isn't among them.[[ "
+        "It names: {choices}.]] Whoever runs me can name it there, as engine.model for "
+        "example."
+    ),
+    "pull_elsewhere": (
+        "`{server}` is no Ollama server, so I can't fetch `{model}` there. Load it on that "
+        "server itself."
+    ),
+    "pull_running": "`{model}` is already being fetched on `{server}`[[ ({percent} %)]].",
+    "pull_there": "`{model}` is on `{server}` already.",
+    "pull_began": (
+        "Fetching `{model}` on `{server}`[[ ({size})]]. I'll say here when it is there."
+    ),
+    "pull_at": "`{model}`: {percent} %[[ of {size}]] fetched.",
+    "pull_done": "`{model}` is on `{server}` now. It took {time}.",
+    "pull_no_model": (
+        "There is no model `{model}` to fetch: the library that `{server}` uses doesn't know "
+        "it. Correct its name in the configuration."
+    ),
+    "pull_disk_full": (
+        "`{model}` doesn't fit: the disk of `{server}` is full. Make room there; `{prefix} "
+        "pull {model}` then goes on where it stopped."
+    ),
+    "pull_no_library": (
+        "`{server}` can't reach the library of models, so `{model}` couldn't be fetched. See "
+        "to that machine's network; `{prefix} pull {model}` then goes on where it stopped."
+    ),
+    "pull_unreachable": (
+        "`{server}` doesn't answer, so `{model}` couldn't be fetched. Start Ollama there, or "
+        "correct its address and key in the configuration; then `{prefix} pull {model}`."
+    ),
+    "pull_failed": (
+        "`{model}` couldn't be fetched on `{server}`: `{problem}`. `{prefix} pull {model}` "
+        "goes on where it stopped."
+    ),
+    "missing_told": (
+        "For you as the operator: somebody could not be answered, because the AI model "
+        "`{model}` is missing on `{server}`.[[ `{prefix} pull {pull}` fetches it.]]"
+    ),
+    "no_model_told": (
+        "For you as the operator: somebody could not be answered, because `{server}` has no "
+        "AI model that can chat. Name one in the configuration (engine.model); then "
+        "`{prefix} pull` with its name fetches it."
+    ),
     "nobody_left": "I'm leaving because nobody is here any more.",
     "server_denied": "I'm leaving because this room doesn't let my server take part.",
     "care": (

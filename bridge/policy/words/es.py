@@ -142,6 +142,67 @@ WORDS: Final[Mapping[str, str]] = {
         "{prefix} optout off` lo deshace."
     ),
     "help_of_usage": "`{prefix} usage` dice cuánto hemos escrito hoy en esta sala.",
+    "help_of_models": (
+        "`{prefix} models` muestra los modelos de IA configurados y cuáles están. Para los "
+        "administradores del operador, en un chat directo."
+    ),
+    "help_of_pull": (
+        "`{prefix} pull gemma3:4b` trae un modelo de IA configurado a su servidor Ollama; "
+        "una dirección detrás dice a cuál. Para los administradores del operador, en un chat "
+        "directo."
+    ),
+    "for_admins": (
+        "`{word}` es solo para los administradores del operador, en un chat directo con una "
+        "de nosotras."
+    ),
+    "models_are": "✅ está · 🔥 cargado · ❌ falta · ⚠️ su servidor no responde\n\n{list}",
+    "pull_bad_name": (
+        "`{word}` no puede ser el nombre de un modelo. Esos nombres son como `gemma3:4b`."
+    ),
+    "pull_unknown": (
+        "Solo traigo modelos que nombra mi configuración, y `{word}` no está entre ellos.[[ "
+        "Nombra: {choices}.]] Quien me opera puede ponerlo ahí, por ejemplo como "
+        "engine.model."
+    ),
+    "pull_elsewhere": (
+        "`{server}` no es un servidor Ollama, así que no puedo traer `{model}` ahí. Cárgalo "
+        "en ese mismo servidor."
+    ),
+    "pull_running": "`{model}` ya se está trayendo a `{server}`[[ ({percent} %)]].",
+    "pull_there": "`{model}` ya está en `{server}`.",
+    "pull_began": "Trayendo `{model}` a `{server}`[[ ({size})]]. Avisaré aquí cuando esté.",
+    "pull_at": "`{model}`: traído el {percent} %[[ de {size}]].",
+    "pull_done": "`{model}` ya está en `{server}`. Ha tardado {time}.",
+    "pull_no_model": (
+        "No hay ningún modelo `{model}` que traer: la biblioteca que usa `{server}` no lo "
+        "conoce. Corrige su nombre en la configuración."
+    ),
+    "pull_disk_full": (
+        "`{model}` no cabe: el disco de `{server}` está lleno. Haz sitio ahí; después "
+        "`{prefix} pull {model}` sigue donde se quedó."
+    ),
+    "pull_no_library": (
+        "`{server}` no llega a la biblioteca de modelos, y `{model}` no se ha podido traer. "
+        "Revisa la red de esa máquina; después `{prefix} pull {model}` sigue donde se quedó."
+    ),
+    "pull_unreachable": (
+        "`{server}` no responde, y `{model}` no se ha podido traer. Arranca Ollama ahí, o "
+        "corrige su dirección y su clave en la configuración; después, `{prefix} pull "
+        "{model}`."
+    ),
+    "pull_failed": (
+        "`{model}` no se ha podido traer a `{server}`: `{problem}`. `{prefix} pull {model}` "
+        "sigue donde se quedó."
+    ),
+    "missing_told": (
+        "Para ti, que me operas: alguien se ha quedado sin respuesta porque falta el modelo "
+        "de IA `{model}` en `{server}`.[[ `{prefix} pull {pull}` lo trae.]]"
+    ),
+    "no_model_told": (
+        "Para ti, que me operas: alguien se ha quedado sin respuesta porque `{server}` no "
+        "tiene ningún modelo de IA que converse. Nombra uno en la configuración "
+        "(engine.model); `{prefix} pull` con su nombre lo trae."
+    ),
     "nobody_left": "Me voy porque ya no queda nadie.",
     "server_denied": "Me voy porque esta sala no deja participar a mi servidor.",
     "care": (

@@ -136,6 +136,63 @@ WORDS: Final[Mapping[str, str]] = {
         "optout off` で元に戻せます。"
     ),
     "help_of_usage": "`{prefix} usage` は、今日このルームでどれだけ書いたかを示します。",
+    "help_of_models": (
+        "`{prefix} models` は、設定されたAIモデルと、そのどれがあるかを示します。運営者の管理"
+        "者用で、個人チャットでだけ使えます。"
+    ),
+    "help_of_pull": (
+        "`{prefix} pull gemma3:4b` は、設定されたAIモデルをそのOllamaサーバーに取り寄せます。"
+        "後ろにアドレスを書くとサーバーを選べます。運営者の管理者用で、個人チャットでだけ使え"
+        "ます。"
+    ),
+    "for_admins": "`{word}` は運営者の管理者だけが、私たちとの個人チャットで使えます。",
+    "models_are": "✅ あり · 🔥 読み込み済み · ❌ なし · ⚠️ サーバーの応答なし\n\n{list}",
+    "pull_bad_name": "`{word}` はモデルの名前になりません。名前は `gemma3:4b` のような形です。",
+    "pull_unknown": (
+        "設定に書かれたモデルだけを取り寄せますが、`{word}` はそこにありません。[[書かれてい"
+        "るのは {choices} です。]]運営者が engine.model などに書けば使えます。"
+    ),
+    "pull_elsewhere": (
+        "`{server}` はOllamaサーバーではないので、`{model}` を取り寄せられません。そのサーバ"
+        "ーで読み込んでください。"
+    ),
+    "pull_running": "`{model}` は `{server}` でもう取り寄せています[[({percent} %)]]。",
+    "pull_there": "`{model}` はもう `{server}` にあります。",
+    "pull_began": (
+        "`{model}` を `{server}` に取り寄せています[[({size})]]。届いたらここで知らせます。"
+    ),
+    "pull_at": "`{model}`：[[{size} の]] {percent} % まで届きました。",
+    "pull_done": "`{model}` が `{server}` に届きました。かかった時間：{time}。",
+    "pull_no_model": (
+        "`{model}` というモデルはありません。`{server}` の使うライブラリーに見つかりませんで"
+        "した。設定の名前を直してください。"
+    ),
+    "pull_disk_full": (
+        "`{model}` が入りません。`{server}` のディスクがいっぱいです。空きを作ってから "
+        "`{prefix} pull {model}` とすると続きから始まります。"
+    ),
+    "pull_no_library": (
+        "`{server}` がモデルのライブラリーに届かず、`{model}` を取り寄せられませんでした。そ"
+        "のマシンのネットワークを確かめてから `{prefix} pull {model}` とすると続きから始まり"
+        "ます。"
+    ),
+    "pull_unreachable": (
+        "`{server}` が応答せず、`{model}` を取り寄せられませんでした。Ollamaを起動するか、設"
+        "定のアドレスとキーを直してから `{prefix} pull {model}` としてください。"
+    ),
+    "pull_failed": (
+        "`{server}` に `{model}` を取り寄せられませんでした：`{problem}`。"
+        "`{prefix} pull {model}` で続きから始まります。"
+    ),
+    "missing_told": (
+        "運営者のあなたへ：AIモデル `{model}` が `{server}` にないため、答えられなかった人が"
+        "います。[[`{prefix} pull {pull}` で取り寄せます。]]"
+    ),
+    "no_model_told": (
+        "運営者のあなたへ：`{server}` に会話のできるAIモデルがないため、答えられなかった人が"
+        "います。設定の engine.model に書いてください。その後、名前を付けた `{prefix} pull` "
+        "で取り寄せます。"
+    ),
     "nobody_left": "もう誰もいないので退出します。",
     "server_denied": "このルームは私のサーバーの参加を認めていないので退出します。",
     "care": (

@@ -108,6 +108,54 @@ WORDS: Final[Mapping[str, str]] = {
         "`{prefix} optout` 从现在起不再使用你写的内容，并将其清除；`{prefix} optout off` 可以撤销。"
     ),
     "help_of_usage": "`{prefix} usage` 显示我们今天在这个房间写了多少。",
+    "help_of_models": (
+        "`{prefix} models` 显示配置的 AI 模型，以及哪些已经在了。供运营者的管理员在私聊中使用。"
+    ),
+    "help_of_pull": (
+        "`{prefix} pull gemma3:4b` 把配置中的 AI 模型下载到它的 Ollama 服务器；后面写上地址可"
+        "以指定服务器。供运营者的管理员在私聊中使用。"
+    ),
+    "for_admins": "`{word}` 只供运营者的管理员使用，并且要在与我们之一的私聊中。",
+    "models_are": "✅ 已有 · 🔥 已载入 · ❌ 缺少 · ⚠️ 服务器没有回应\n\n{list}",
+    "pull_bad_name": "`{word}` 不可能是模型的名字。这样的名字形如 `gemma3:4b`。",
+    "pull_unknown": (
+        "我只下载配置里写明的模型，而 `{word}` 不在其中。[[写明的有：{choices}。]]运营者可以"
+        "把它写进去，例如作为 engine.model。"
+    ),
+    "pull_elsewhere": (
+        "`{server}` 不是 Ollama 服务器，我没法在那里下载 `{model}`。请在那台服务器上自行载入。"
+    ),
+    "pull_running": "`{server}` 上已经在下载 `{model}`[[({percent} %)]]。",
+    "pull_there": "`{server}` 上已经有 `{model}` 了。",
+    "pull_began": "正在 `{server}` 上下载 `{model}`[[({size})]]。好了我会在这里说。",
+    "pull_at": "`{model}`：已下载[[ {size} 的]] {percent} %。",
+    "pull_done": "`{model}` 现在在 `{server}` 上了，用时 {time}。",
+    "pull_no_model": (
+        "没有叫 `{model}` 的模型可以下载：`{server}` 所用的模型库里没有它。请在配置里改正名字。"
+    ),
+    "pull_disk_full": (
+        "`{model}` 放不下：`{server}` 的磁盘满了。请在那里腾出空间，之后 "
+        "`{prefix} pull {model}` 会接着下载。"
+    ),
+    "pull_no_library": (
+        "`{server}` 连不上模型库，没能下载 `{model}`。请检查那台机器的网络，之后 "
+        "`{prefix} pull {model}` 会接着下载。"
+    ),
+    "pull_unreachable": (
+        "`{server}` 没有回应，没能下载 `{model}`。请在那里启动 Ollama，或改正配置里的地址和密"
+        "钥，然后 `{prefix} pull {model}`。"
+    ),
+    "pull_failed": (
+        "没能在 `{server}` 上下载 `{model}`：`{problem}`。`{prefix} pull {model}` 会接着下载。"
+    ),
+    "missing_told": (
+        "给身为运营者的你：`{server}` 上缺少 AI 模型 `{model}`，有人没能得到回答。"
+        "[[`{prefix} pull {pull}` 可以下载它。]]"
+    ),
+    "no_model_told": (
+        "给身为运营者的你：`{server}` 上没有能对话的 AI 模型，有人没能得到回答。请在配置里写"
+        "明一个(engine.model)，然后用 `{prefix} pull` 加上名字来下载。"
+    ),
     "nobody_left": "这里已经没有人了，我先离开。",
     "server_denied": "这个房间不让我的服务器参与，我先离开。",
     "care": (
