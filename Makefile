@@ -4,6 +4,7 @@ PYTHON ?=
 BRIDGE := .venv/bin/python
 SYNAPSE := .venv-synapse/bin/python
 ARGS ?=
+BUILD_OLLAMA ?= .ci/ollama-server
 export PYTHON
 
 .PHONY: help demo setup setup-synapse test lint unit e2e test-engine chaos properties bench constraints clean
@@ -30,9 +31,10 @@ unit: setup ## tests without a homeserver: make unit ARGS='-k addressing'
 e2e: setup setup-synapse ## tests on real homeservers: make e2e ARGS='-k federation'
 	@$(BRIDGE) tests/run.py e2e $(ARGS)
 
-test-engine: setup ## tests on a real llama.cpp server, which is built once (some minutes)
+test-engine: setup ## tests on a real llama.cpp server and a real Ollama, built once (15 minutes)
 	@.ci/llama-server >/dev/null
-	@$(BRIDGE) -m pytest -m engine $(ARGS)
+	@$(BUILD_OLLAMA) >/dev/null || echo "the tests on an Ollama are skipped" >&2
+	@$(BRIDGE) -m pytest -m engine -rs $(ARGS)
 
 chaos: setup setup-synapse ## kill everything for a while and count: make chaos ARGS='--seconds 60 --workers 2'
 	@$(BRIDGE) -m tests.chaos.main $(ARGS)

@@ -1,8 +1,9 @@
-"""What we rely on in model servers: on the fakes always, on real ones where they are named.
+"""What we rely on in model servers: on the fakes always, on real ones where they are.
 
-OLLAMA_TEST_URL names an Ollama and OPENAI_TEST_URL a server with the chat completions API, which
-must be started with a window of 2048 tokens. OLLAMA_TEST_MODEL and OPENAI_TEST_MODEL choose the
-model there; without them, one is chosen as the program would.
+`make test-engine` builds an Ollama and a llama.cpp server and gives them tiny models of random
+weights. OLLAMA_TEST_URL names an Ollama and OPENAI_TEST_URL a server with the chat completions
+API, which must be started with a window of 2048 tokens. OLLAMA_TEST_MODEL and OPENAI_TEST_MODEL
+choose the model there; without them, one is chosen as the program would.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -25,6 +27,7 @@ from tests.engine.asking import PROMPT, SCENE, ask
 from tests.fakes.ollama import FakeOllama
 from tests.fakes.ollama_stream import FakeModel
 from tests.fakes.openai import FakeOpenAI
+from tests.lab import llama, ollama
 
 REAL_URL = os.environ.get("OLLAMA_TEST_URL", "")
 REAL_OPENAI_URL = os.environ.get("OPENAI_TEST_URL", "")
@@ -51,64 +54,65 @@ class Server:
         return OpenAIEngine(self.url, model=name, first_token_timeout_s=300)
 
 
-@pytest.fixture(
-    params=[
-        "fake",
-        pytest.param(
-            "real",
-            marks=pytest.mark.skipif(
-                not REAL_URL, reason="OLLAMA_TEST_URL is not set: no real Ollama to test against"
-            ),
-        ),
-    ]
-)
-async def server(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
-    if request.param == "real":
-        wanted = os.environ.get("OLLAMA_TEST_MODEL", "")
-        yield Server(url=REAL_URL, model=choose_model(await chat_models(REAL_URL), wanted))
-        return
-    async with fake_ollama() as server:
+def named(url: str, name: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(not url, reason=f"{name} is not set: no server to test against")
+
+
+def built(program: Path | None, name: str) -> tuple[pytest.MarkDecorator, ...]:
+    reason = f"there is no {name} here: `make test-engine` builds one"
+    return pytest.mark.engine, pytest.mark.skipif(program is None, reason=reason)
+
+
+OLLAMAS = [
+    "fake Ollama",
+    pytest.param("named Ollama", marks=named(REAL_URL, "OLLAMA_TEST_URL")),
+    pytest.param("built Ollama", marks=built(ollama.binary(), "Ollama")),
+]
+OTHERS = [
+    "fake OpenAI",
+    pytest.param("named OpenAI", marks=named(REAL_OPENAI_URL, "OPENAI_TEST_URL")),
+    pytest.param("built llama.cpp", marks=built(llama.binary(), "llama-server")),
+]
+
+
+@pytest.fixture(params=OLLAMAS)
+async def server(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Server]:
+    async with started(request.param, tmp_path) as server:
+        yield server
+
+
+@pytest.fixture(params=[*OLLAMAS, *OTHERS])
+async def either(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Server]:
+    """A server of either dialect."""
+    async with started(request.param, tmp_path) as server:
         yield server
 
 
 @asynccontextmanager
-async def fake_ollama() -> AsyncIterator[Server]:
-    models = (FakeModel(name="gemma3:4b", capabilities=("completion",)),)
-    async with FakeOllama(models=models, reply=LONG) as fake:
-        yield Server(url=fake.url, model="gemma3:4b", is_fake=True)
-
-
-@pytest.fixture(
-    params=[
-        "fake Ollama",
-        pytest.param(
-            "real Ollama", marks=pytest.mark.skipif(not REAL_URL, reason="no OLLAMA_TEST_URL")
-        ),
-        "fake OpenAI",
-        pytest.param(
-            "real OpenAI",
-            marks=pytest.mark.skipif(not REAL_OPENAI_URL, reason="no OPENAI_TEST_URL"),
-        ),
-    ]
-)
-async def either(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
-    """A server of either dialect."""
-    match request.param:
+async def started(which: str, folder: Path) -> AsyncIterator[Server]:
+    match which:
         case "fake Ollama":
-            async with fake_ollama() as server:
-                yield server
-        case "real Ollama":
+            models = (FakeModel(name="gemma3:4b", capabilities=("completion",)),)
+            async with FakeOllama(models=models, reply=LONG) as fake:
+                yield Server(url=fake.url, model="gemma3:4b", is_fake=True)
+        case "named Ollama":
             wanted = os.environ.get("OLLAMA_TEST_MODEL", "")
             yield Server(url=REAL_URL, model=choose_model(await chat_models(REAL_URL), wanted))
+        case "built Ollama":
+            async with ollama.OllamaServer(folder) as real:
+                yield Server(url=real.url, model=ollama.MODEL)
         case "fake OpenAI":
             async with FakeOpenAI(reply=LONG, window_tokens=2048, choice={"A": -0.1}) as fake:
                 yield Server(url=fake.url, model="tiny-chat", is_ollama=False, is_fake=True)
-        case _:
+        case "named OpenAI":
             wanted = os.environ.get("OPENAI_TEST_MODEL", "")
             engine = OpenAIEngine(REAL_OPENAI_URL)
             model = wanted or (await engine.models())[0]
             await engine.close()
             yield Server(url=REAL_OPENAI_URL, model=model, is_ollama=False)
+        case _:
+            async with llama.LlamaServer(folder, ctx=2048) as real:
+                yield Server(url=real.url, model=llama.MODEL, is_ollama=False)
 
 
 async def post(server: Server, body: dict[str, object]) -> tuple[int, dict[str, object]]:

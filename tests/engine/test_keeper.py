@@ -33,7 +33,7 @@ def test_a_model_for_several_purposes_is_wanted_once() -> None:
 
 
 async def test_stock_tells_what_is_there_what_is_loaded_and_what_is_not(fake: FakeOllama) -> None:
-    fake.loaded["gemma3:4b"] = (8192, True)
+    fake.runners.put("gemma3:4b", (8192, True))
     found = await keeper(fake.url, ("reply", "gemma3:4b"), ("vision", "moondream")).stock()
     told = [(each.model, each.state, each.is_loaded, each.size_bytes) for each in found]
     assert told == [

@@ -86,7 +86,7 @@ async def test_different_calls_never_make_the_server_reload_the_model(
 ) -> None:
     await ask(engine)
     await ask(engine, replace(PROMPT, max_tokens=1, temperature=0.0, stop=("x",), system=""))
-    assert fake.loads == 1
+    assert fake.runners.loads == 1
     assert [message["role"] for message in fake.chats()[1]["messages"]] == ["user"]
 
 

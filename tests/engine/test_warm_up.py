@@ -154,14 +154,14 @@ async def test_the_first_reply_finds_the_model_loaded_as_it_wants_it(fake: FakeO
     (body,) = fake.warm_ups()
     assert body["options"] == {"num_ctx": 2048}
     assert body["keep_alive"] == -1
-    before = fake.loads
+    before = fake.runners.loads
     await ask(engine)
-    assert (before, fake.loads) == (1, 1)
+    assert (before, fake.runners.loads) == (1, 1)
     await engine.close()
 
 
 async def test_a_load_has_a_cause_of_its_own(fake: FakeOllama) -> None:
-    fake.load_s = 0.25
+    fake.runners.load_s = 0.25
     engine = OllamaEngine(fake.url, model="gemma3:4b")
     before = MODEL_LOADS.labels(cause="warm-up")._value.get()
     await engine.load()

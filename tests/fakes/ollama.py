@@ -22,6 +22,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from tests.fakes.ollama_runners import BUSY, Busy, Runners
 from tests.fakes.ollama_stream import (
     STATUS_WORDS,
     TOO_LONG,
@@ -40,8 +41,6 @@ from tests.fakes.ollama_stream import (
     send_lines,
     unsupported,
 )
-
-LOAD_NS = 1_500_000_000
 
 
 @dataclass(kw_only=True)
@@ -67,6 +66,8 @@ class FakeOllama:
         api_key: str = "",
         version: str = "0.33.0",
         parallel: int = 4,
+        max_loaded: int = 3,
+        max_queue: int = 512,
         host: str = "127.0.0.1",
         port: int = 0,
         record: Path | None = None,
@@ -79,10 +80,7 @@ class FakeOllama:
         """The letter that it chooses when it is asked for one."""
         self.tells_logprobs = True
         self.seen: list[Seen] = []
-        self.loaded: dict[str, tuple[int, bool]] = {}
-        """Runner options (num_ctx, shift) that each model is loaded with."""
-        self.loads = 0
-        self.load_s = 0.0
+        self.runners = Runners(parallel=parallel, max_loaded=max_loaded, max_queue=max_queue)
         """How long loading a model takes, where nothing but that is asked for."""
         self.pull_error = ""
         self.pull_is_cut = False
@@ -92,7 +90,6 @@ class FakeOllama:
         """Bytes of the first part of models whose pull was cut: the next one goes on there."""
         self.api_key, self.version = api_key, version
         self._came = asyncio.Event()
-        self._slots = asyncio.Semaphore(parallel)
         self._host, self._port, self._record = host, port, record
         self._runner: web.AppRunner | None = None
 
@@ -191,7 +188,7 @@ class FakeOllama:
                 "expires_at": "2100-01-01T00:00:00Z",
                 "context_length": options[0],
             }
-            for name, options in self.loaded.items()
+            for name, options in self.runners.loaded.items()
         ]
         return web.json_response({"models": running})
 
@@ -276,24 +273,34 @@ class FakeOllama:
             return refuse(404, f"model '{name}' not found")
         if refusal := unsupported(model, body):
             return refuse(400, refusal)
-        load_ns = self._load(model, body)
         messages = body.get("messages") or []
-        if not messages:
-            reason = "unload" if body.get("keep_alive") == 0 else "load"
-            if reason == "unload":
-                self.loaded.pop(full(name), None)
-            done = empty(name, key) | {"done": True, "done_reason": reason}
-            await asyncio.sleep(self.load_s if load_ns else 0)
-            return web.json_response(done)
-        prompt_tokens = sum(count_tokens(str(message.get("content", ""))) for message in messages)
-        if prompt_tokens > self.loaded[full(name)][0]:
+        if not messages and body.get("keep_alive") == 0:
+            self.runners.unload(full(name))
+            return web.json_response(empty(name, key) | {"done": True, "done_reason": "unload"})
+        options = _runner_options(body)
+        try:
+            async with self.runners.using(full(name), options, body.get("keep_alive")) as load_ns:
+                if not messages:
+                    done = {"done": True, "done_reason": "load"}
+                    return web.json_response(empty(name, key) | done)
+                return await self._generated(request, model, body, key, load_ns)
+        except Busy:
+            return refuse(503, BUSY)
+
+    async def _generated(
+        self, request: web.Request, model: FakeModel, body: Body, key: str, load_ns: int
+    ) -> web.StreamResponse:
+        window = _runner_options(body)[0]
+        contents = (str(message.get("content", "")) for message in body["messages"])
+        prompt_tokens = sum(map(count_tokens, contents))
+        if prompt_tokens > window:
             if body.get("truncate") is False:
                 return refuse(400, TOO_LONG)
-            prompt_tokens = self.loaded[full(name)][0]
+            prompt_tokens = window
         reply = self._think_up(body)
         if reply.status != 200:
             return refuse(reply.status, reply.error or STATUS_WORDS.get(reply.status, "error"))
-        async with self._slots:
+        async with self.runners.slot(full(model.name)):
             stream = lines_of(model, body, reply, key, prompt_tokens, load_ns)
             if body.get("stream") is False:
                 return web.json_response(joined(stream, key))
@@ -311,15 +318,11 @@ class FakeOllama:
             chosen = chosen(body)
         return Reply(text=chosen) if isinstance(chosen, str) else chosen
 
-    def _load(self, model: FakeModel, body: Body) -> int:
-        """Nanoseconds of loading: a runner option that differs costs a reload."""
-        options = body.get("options") or {}
-        runner = (int(options.get("num_ctx", 4096)), bool(body.get("shift", True)))
-        if self.loaded.get(full(model.name)) == runner:
-            return 0
-        self.loaded[full(model.name)] = runner
-        self.loads += 1
-        return LOAD_NS
+
+def _runner_options(body: Body) -> tuple[int, bool]:
+    """What a model has to be loaded with for this call."""
+    options = body.get("options") or {}
+    return int(options.get("num_ctx", 4096)), bool(body.get("shift", True))
 
 
 async def _serve(options: argparse.Namespace) -> None:

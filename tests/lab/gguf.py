@@ -108,14 +108,14 @@ _COMMON: Final = [
 ]
 
 
-def write_model(path: Path) -> None:
-    """Write the model; the same bytes every time."""
+def write_model(path: Path, name: str = "random") -> None:
+    """Write the model; the same bytes every time, but for the name that it bears."""
     tokens, types = _vocabulary()
     scores = [0.0 if kind != _NORMAL else -float(n) for n, kind in enumerate(types)]
     end = tokens.index("<|im_end|>")
     fields: list[tuple[str, bytes]] = [
         ("general.architecture", _string("llama")),
-        ("general.name", _string("random")),
+        ("general.name", _string(name)),
         ("llama.context_length", _uint(CONTEXT)),
         ("llama.embedding_length", _uint(_WIDTH)),
         ("llama.block_count", _uint(_LAYERS)),
