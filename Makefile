@@ -30,8 +30,9 @@ unit: setup ## tests without a homeserver: make unit ARGS='-k addressing'
 e2e: setup setup-synapse ## tests on real homeservers: make e2e ARGS='-k federation'
 	@$(BRIDGE) tests/run.py e2e $(ARGS)
 
-test-engine: setup ## tests on a real llama.cpp server, which is built once (some minutes)
+test-engine: setup ## tests on a real llama.cpp server and a real Ollama, built once (some minutes)
 	@.ci/llama-server >/dev/null
+	@.ci/ollama-server >/dev/null || echo "no Ollama was built: the tests on it are left out"
 	@$(BRIDGE) -m pytest -m engine $(ARGS)
 
 chaos: setup setup-synapse ## kill everything for a while and count: make chaos ARGS='--seconds 60 --workers 2'
