@@ -4,7 +4,6 @@ PYTHON ?=
 BRIDGE := .venv/bin/python
 SYNAPSE := .venv-synapse/bin/python
 ARGS ?=
-BUILD_OLLAMA ?= .ci/ollama-server
 export PYTHON
 
 .PHONY: help demo setup setup-synapse test lint unit e2e test-engine chaos properties bench constraints clean
@@ -33,7 +32,7 @@ e2e: setup setup-synapse ## tests on real homeservers: make e2e ARGS='-k federat
 
 test-engine: setup ## tests on a real llama.cpp server and a real Ollama, built once (15 minutes)
 	@.ci/llama-server >/dev/null
-	@$(BUILD_OLLAMA) >/dev/null || echo "the tests on an Ollama are skipped" >&2
+	@.ci/ollama-server >/dev/null || echo "no Ollama was built: the tests on it are left out" >&2
 	@$(BRIDGE) -m pytest -m engine -rs $(ARGS)
 
 chaos: setup setup-synapse ## kill everything for a while and count: make chaos ARGS='--seconds 60 --workers 2'

@@ -1,17 +1,17 @@
 """What we rely on in model servers: on the fakes always, on real ones where they are.
 
-`make test-engine` builds an Ollama and a llama.cpp server and gives them tiny models of random
-weights. OLLAMA_TEST_URL names an Ollama and OPENAI_TEST_URL a server with the chat completions
-API, which must be started with a window of 2048 tokens. OLLAMA_TEST_MODEL and OPENAI_TEST_MODEL
-choose the model there; without them, one is chosen as the program would.
+`make test-engine` builds a real Ollama and a real llama.cpp server, with tiny models of random
+weights. OLLAMA_TEST_URL names another Ollama instead, and OPENAI_TEST_URL another server with the
+chat completions API, which must be started with a window of 2048 tokens. OLLAMA_TEST_MODEL and
+OPENAI_TEST_MODEL choose the model there; without them, one is chosen as the program would.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,7 +27,8 @@ from tests.engine.asking import PROMPT, SCENE, ask
 from tests.fakes.ollama import FakeOllama
 from tests.fakes.ollama_stream import FakeModel
 from tests.fakes.openai import FakeOpenAI
-from tests.lab import llama, ollama
+from tests.lab import llama as lab_llama
+from tests.lab import ollama as lab_ollama
 
 REAL_URL = os.environ.get("OLLAMA_TEST_URL", "")
 REAL_OPENAI_URL = os.environ.get("OPENAI_TEST_URL", "")
@@ -37,13 +38,14 @@ QUESTION = replace(
 STORY = replace(PROMPT, user="Tell a long story about the sea.", max_tokens=40)
 LONG = "Once there was a sea, and the sea was wide and deep and full of fish. " * 12
 
-pytestmark = pytest.mark.timeout(600 if REAL_URL or REAL_OPENAI_URL else 60)
+pytestmark = pytest.mark.timeout(600 if REAL_URL or REAL_OPENAI_URL else 120)
 
 
 @dataclass(frozen=True)
 class Server:
     url: str
     model: str
+    thinker: str = ""
     is_ollama: bool = True
     is_fake: bool = False
 
@@ -54,65 +56,80 @@ class Server:
         return OpenAIEngine(self.url, model=name, first_token_timeout_s=300)
 
 
-def named(url: str, name: str) -> pytest.MarkDecorator:
-    return pytest.mark.skipif(not url, reason=f"{name} is not set: no server to test against")
+def real(name: str, url: str, program: Path | None) -> object:
+    """A parameter: a server that is named, or else one that `make test-engine` has built."""
+    if url:
+        return name
+    unbuilt = pytest.mark.skipif(program is None, reason=f"no {name} here: make test-engine")
+    return pytest.param(name, marks=(pytest.mark.engine, unbuilt))
 
 
-def built(program: Path | None, name: str) -> tuple[pytest.MarkDecorator, ...]:
-    reason = f"there is no {name} here: `make test-engine` builds one"
-    return pytest.mark.engine, pytest.mark.skipif(program is None, reason=reason)
+REAL_OLLAMA = real("real Ollama", REAL_URL, lab_ollama.binary())
+REAL_OPENAI = real("real OpenAI", REAL_OPENAI_URL, lab_llama.binary())
 
 
-OLLAMAS = [
-    "fake Ollama",
-    pytest.param("named Ollama", marks=named(REAL_URL, "OLLAMA_TEST_URL")),
-    pytest.param("built Ollama", marks=built(ollama.binary(), "Ollama")),
-]
-OTHERS = [
-    "fake OpenAI",
-    pytest.param("named OpenAI", marks=named(REAL_OPENAI_URL, "OPENAI_TEST_URL")),
-    pytest.param("built llama.cpp", marks=built(llama.binary(), "llama-server")),
-]
-
-
-@pytest.fixture(params=OLLAMAS)
+@pytest.fixture(params=["fake Ollama", REAL_OLLAMA])
 async def server(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Server]:
-    async with started(request.param, tmp_path) as server:
+    """An Ollama."""
+    async with SERVERS[request.param](tmp_path) as server:
         yield server
 
 
-@pytest.fixture(params=[*OLLAMAS, *OTHERS])
+@pytest.fixture(params=["fake Ollama", REAL_OLLAMA, "fake OpenAI", REAL_OPENAI])
 async def either(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Server]:
     """A server of either dialect."""
-    async with started(request.param, tmp_path) as server:
+    async with SERVERS[request.param](tmp_path) as server:
         yield server
 
 
 @asynccontextmanager
-async def started(which: str, folder: Path) -> AsyncIterator[Server]:
-    match which:
-        case "fake Ollama":
-            models = (FakeModel(name="gemma3:4b", capabilities=("completion",)),)
-            async with FakeOllama(models=models, reply=LONG) as fake:
-                yield Server(url=fake.url, model="gemma3:4b", is_fake=True)
-        case "named Ollama":
-            wanted = os.environ.get("OLLAMA_TEST_MODEL", "")
-            yield Server(url=REAL_URL, model=choose_model(await chat_models(REAL_URL), wanted))
-        case "built Ollama":
-            async with ollama.OllamaServer(folder) as real:
-                yield Server(url=real.url, model=ollama.MODEL)
-        case "fake OpenAI":
-            async with FakeOpenAI(reply=LONG, window_tokens=2048, choice={"A": -0.1}) as fake:
-                yield Server(url=fake.url, model="tiny-chat", is_ollama=False, is_fake=True)
-        case "named OpenAI":
-            wanted = os.environ.get("OPENAI_TEST_MODEL", "")
-            engine = OpenAIEngine(REAL_OPENAI_URL)
-            model = wanted or (await engine.models())[0]
-            await engine.close()
-            yield Server(url=REAL_OPENAI_URL, model=model, is_ollama=False)
-        case _:
-            async with llama.LlamaServer(folder, ctx=2048) as real:
-                yield Server(url=real.url, model=llama.MODEL, is_ollama=False)
+async def fake_ollama(folder: Path) -> AsyncIterator[Server]:
+    models = (
+        FakeModel(name="gemma3:4b"),
+        FakeModel(name="deep:8b", capabilities=("completion", "thinking")),
+    )
+    async with FakeOllama(models=models, reply=LONG) as fake:
+        yield Server(url=fake.url, model="gemma3:4b", thinker="deep:8b", is_fake=True)
+
+
+@asynccontextmanager
+async def real_ollama(folder: Path) -> AsyncIterator[Server]:
+    if REAL_URL:
+        wanted = os.environ.get("OLLAMA_TEST_MODEL", "")
+        models = await chat_models(REAL_URL)
+        thinkers = [model.name for model in models if "thinking" in model.capabilities]
+        chosen = choose_model(models, wanted)
+        yield Server(url=REAL_URL, model=chosen, thinker="".join(thinkers[:1]))
+        return
+    async with lab_ollama.OllamaServer(folder) as started:
+        yield Server(url=started.url, model=lab_ollama.MODEL, thinker=lab_ollama.THINKER)
+
+
+@asynccontextmanager
+async def fake_openai(folder: Path) -> AsyncIterator[Server]:
+    async with FakeOpenAI(reply=LONG, window_tokens=2048, choice={"A": -0.1}) as fake:
+        yield Server(url=fake.url, model="tiny-chat", is_ollama=False, is_fake=True)
+
+
+@asynccontextmanager
+async def real_openai(folder: Path) -> AsyncIterator[Server]:
+    if REAL_OPENAI_URL:
+        wanted = os.environ.get("OPENAI_TEST_MODEL", "")
+        engine = OpenAIEngine(REAL_OPENAI_URL)
+        model = wanted or (await engine.models())[0]
+        await engine.close()
+        yield Server(url=REAL_OPENAI_URL, model=model, is_ollama=False)
+        return
+    async with lab_llama.LlamaServer(folder, ctx=2048) as started:
+        yield Server(url=started.url, model=lab_llama.MODEL, is_ollama=False)
+
+
+SERVERS: dict[str, Callable[[Path], AbstractAsyncContextManager[Server]]] = {
+    "fake Ollama": fake_ollama,
+    "real Ollama": real_ollama,
+    "fake OpenAI": fake_openai,
+    "real OpenAI": real_openai,
+}
 
 
 async def post(server: Server, body: dict[str, object]) -> tuple[int, dict[str, object]]:

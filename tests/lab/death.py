@@ -8,9 +8,9 @@ import signal
 _PR_SET_PDEATHSIG = 1
 
 
-def die_with_parent() -> None:
-    """Linux: the kernel kills this process when its parent ends. For `preexec_fn`."""
+def die_with_parent(by: signal.Signals = signal.SIGKILL) -> None:
+    """Linux: this process gets a signal when its parent ends. For `preexec_fn`."""
     try:
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, by)
     except (OSError, AttributeError):
         return

@@ -108,14 +108,14 @@ _COMMON: Final = [
 ]
 
 
-def write_model(path: Path, name: str = "random") -> None:
-    """Write the model; the same bytes every time, but for the name that it bears."""
+def write_model(path: Path, *, seed: int = 1) -> None:
+    """Write the model; the same bytes for a seed every time."""
     tokens, types = _vocabulary()
     scores = [0.0 if kind != _NORMAL else -float(n) for n, kind in enumerate(types)]
     end = tokens.index("<|im_end|>")
     fields: list[tuple[str, bytes]] = [
         ("general.architecture", _string("llama")),
-        ("general.name", _string(name)),
+        ("general.name", _string("random")),
         ("llama.context_length", _uint(CONTEXT)),
         ("llama.embedding_length", _uint(_WIDTH)),
         ("llama.block_count", _uint(_LAYERS)),
@@ -135,7 +135,7 @@ def write_model(path: Path, name: str = "random") -> None:
         ("tokenizer.ggml.add_bos_token", struct.pack("<IB", _BOOL, 1)),
         ("tokenizer.chat_template", _string(_TEMPLATE)),
     ]
-    dice = random.Random(1)
+    dice = random.Random(seed)
     tensors = [(name, sizes, _weights(name, sizes, dice)) for name, sizes in _shapes(len(tokens))]
     head = _MAGIC + struct.pack("<IQQ", _VERSION, len(tensors), len(fields))
     head += b"".join(_text(key) + value for key, value in fields)
