@@ -14,6 +14,7 @@ from bridge.domain.ids import DeviceId, EventId, PuppetId, RoomId, UserId
 from bridge.domain.persona import Persona, Puppet
 from bridge.domain.prompt import Prompt
 from bridge.domain.room import Member, Room
+from bridge.personas import load_personas, shipped_folder
 from bridge.policy.context import build_prompt, next_window
 from bridge.policy.transcript import transcript_of
 from bridge.policy.view import House
@@ -23,6 +24,7 @@ Layout = Literal["ours", "persona first"]
 WINDOW: Final = 60
 _PER_REPLY: Final = 1.5
 """Messages of people between two replies in a room, on average."""
+_CARDS: Final = load_personas(shipped_folder())
 _WORDS: Final = [
     "the",
     "moon",
@@ -151,6 +153,8 @@ class _Chat:
 
 def _puppet(n: int) -> Puppet:
     name = ("Luna", "Milo", "Nova", "Iris", "Otto", "Pia", "Rolf", "Suki")[n]
+    # Cards as long as those that the program comes with: they are those.
+    card = _CARDS[n % len(_CARDS)]
     puppet_id = PuppetId(name.lower())
     return Puppet(
         puppet_id=puppet_id,
@@ -161,10 +165,9 @@ def _puppet(n: int) -> Puppet:
             persona_id=puppet_id,
             version="1",
             name=name,
-            description=f"{name} by the sea.",
-            character=f"{name} loves the sea, {name} keeps a garden and speaks in short lines. "
-            * 3,
-            voice=("Short and vivid.",),
+            description=card.description.replace(card.name, name),
+            character=card.character.replace(card.name, name),
+            voice=card.voice,
         ),
     )
 
