@@ -36,8 +36,14 @@ class ChaosEngine(FakeOllama):
     """`slowness_s`: how long a reply takes at most. `breaks`: the chance that one dies."""
 
     def __init__(
-        self, dice: random.Random, *, slowness_s: float = 0.3, long_share: float = 0.15
+        self,
+        dice: random.Random,
+        *,
+        slowness_s: float = 0.3,
+        long_share: float = 0.15,
+        is_live: bool = True,
     ) -> None:
+        self._is_live = is_live
         super().__init__(reply=self._write, parallel=64)
         self.calls: list[Call] = []
         self.breaks = 0.0
@@ -66,7 +72,8 @@ class ChaosEngine(FakeOllama):
     def _write(self, body: dict[str, Any]) -> Reply:
         nonce, generation = _asked(body), next(self._generations)
         is_long = self._dice.random() < self._long_share
-        chunks = self._dice.choice(_CHUNKS_OF_LONG) if is_long else 1
+        lengths = _CHUNKS_OF_LONG if self._is_live else _CHUNKS_OF_LONG[-1:]
+        chunks = self._dice.choice(lengths) if is_long else 1
         text = "\n\n".join(
             f"{_FILLING if chunks > 1 else 'Well.'} {mark(nonce, generation, n, chunks)}"
             for n in range(1, chunks + 1)
@@ -74,7 +81,7 @@ class ChaosEngine(FakeOllama):
         shape = Shape(
             first_token_delay_s=self._dice.uniform(0.01, self.slowness_s),
             lines_per_packet=50,
-            gap_s=_SLOW_PACKET_S if is_long and self._dice.random() < 0.7 else 0,
+            gap_s=_SLOW_PACKET_S if self._is_live and is_long and self._dice.random() < 0.7 else 0,
             reset_after=2 if self._dice.random() < self.breaks else None,
         )
         return Reply(text=text, shape=shape)

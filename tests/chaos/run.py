@@ -56,6 +56,8 @@ class Plan:
     """How many of the replies are long enough to be sent in parts."""
     slow_share: float = 0.0
     """How many of the homeserver's answers take long."""
+    live: bool = True
+    """Are some of the long replies written so slowly that they are shown meanwhile?"""
     haste: float = 1.0
     """How many times as often as usual things break."""
 
@@ -129,6 +131,7 @@ async def run(plan: Plan, tell: Tell) -> Outcome:
                 random.Random(f"engine {plan.seed}"),
                 slowness_s=plan.slowness_s,
                 long_share=plan.long_share,
+                is_live=plan.live,
             )
         )
         world = _world(plan, folder, postgres, engine, dice)
@@ -248,7 +251,7 @@ def _world(
             "window_messages": 8,
             "burst_pause_s": 0,
             "typing_chars_per_s": 0,
-            "live": {"after_s": 0.1, "every_s": 0.2},
+            "live": {"mode": "auto" if plan.live else "off", "after_s": 0.1, "every_s": 0.2},
         },
     }
     if plan.homeserver == "fake":

@@ -48,7 +48,7 @@ async def test_nor_on_a_real_synapse(capsys: pytest.CaptureFixture[str]) -> None
 
 
 TRIES = 6
-CALM = Plan(seed=5, seconds=7, rooms=6, slowness_s=0.1, patience_s=30)
+CALM = Plan(seed=5, seconds=7, rooms=6, slowness_s=0.1, patience_s=30, live=False)
 SPLIT = replace(CALM, workers=3, database="postgres", memory="none", faults=())
 TRIALS: dict[Without, Plan] = {
     "device": replace(CALM, faults=("homeserver",), haste=5.0),
