@@ -175,8 +175,10 @@ def object_of(raw: bytes) -> Mapping[str, object]:
 
 def error_text(error: object) -> str:
     """Some servers write a string, others an object with a `message` and a `code`; a list says
-    which fields are wrong (FastAPI)."""
+    which fields are wrong (FastAPI). Ollama's string is JSON that it was told itself."""
     code: object = ""
+    if isinstance(error, str) and error.startswith("{"):
+        error = object_of(error.encode()).get("error") or error
     if isinstance(error, list):
         return "; ".join(map(_field_text, cast("list[object]", error))) or "unknown error"
     if isinstance(error, dict):

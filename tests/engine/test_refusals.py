@@ -112,6 +112,8 @@ def test_a_rate_limit_in_tokens_is_no_prompt_that_is_too_long() -> None:
         ({"message": "No.", "code": "context_length_exceeded"}, "No. (context_length_exceeded)"),
         ({"message": "No.", "code": 400}, "No."),
         ([{"loc": ["body", "stop"], "msg": "too many"}], "body.stop: too many"),
+        ('{"error": {"code": 400, "message": "No."}}', "No."),
+        ("{oh} no", "{oh} no"),
         (["odd"], "odd"),
         ([], "unknown error"),
         ({}, "unknown error"),
