@@ -76,6 +76,18 @@ async def test_a_new_name_is_no_new_start(store: Store) -> None:
     assert await seen(store, ALICE) == ["$1"]
 
 
+async def test_a_new_name_shows_nothing_older(store: Store) -> None:
+    held = await lease(store)
+    await members(store, held, alice="join")
+    await say(store, held, "$1")
+    await members(store, held, alice="join", bob="join")
+    await say(store, held, "$2")
+    room = await store.rooms.get(ROOM)
+    named = Member(user_id=BOB, membership="join", display_name="Alice")
+    await store.rooms.put(held, Room(room_id=ROOM, members={**room.members, BOB: named}))
+    assert await seen(store, BOB) == ["$2"]
+
+
 async def test_nothing_of_other_rooms_is_seen(store: Store) -> None:
     held, other = await lease(store), await lease(store, OTHER_ROOM)
     for one in (held, other):
