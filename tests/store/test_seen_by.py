@@ -139,6 +139,7 @@ async def test_of_members_before_the_upgrade_only_what_comes_after_it_is_known(
     await say(store, held, "$1")
     async with store.database.transaction() as connection:
         await connection.execute("DROP TABLE tool_call")
+        await connection.execute("DROP TABLE pull")
         await connection.execute("ALTER TABLE member DROP COLUMN joined_seq")
         await connection.execute("UPDATE schema_version SET version = 4")
     assert await migrate(store.database, UPGRADES) == 4
