@@ -27,8 +27,9 @@ _LUNCH: Final = Path(__file__).parents[1] / "scenarios/transcripts/lunch-group.y
 _ROOM: Final = RoomId("!lunch:home.example")
 
 
-async def figures() -> AsyncIterator[Figure]:
-    scenario = load(_LUNCH)
+async def figures(at_most: int) -> AsyncIterator[Figure]:
+    whole = load(_LUNCH)
+    scenario = whole.model_copy(update={"messages": whole.messages[:at_most]})
     played = await play(scenario)
     messages = len(scenario.messages)
     asked = list(_each_puppet_asks(scenario))

@@ -82,7 +82,7 @@ async def _on_database(part: str, url: str, kind: str, is_quick: bool) -> AsyncI
         case "reply":
             found = replying.figures(url, kind, 3 if is_quick else 100)
         case "live":
-            found = replying.figures_live(url, kind, 1 if is_quick else 5)
+            found = replying.figures_live(url, kind, 1 if is_quick else 5, 50 if is_quick else 5)
         case "handover" if kind == "postgres":
             found = handover.figures(url, 2 if is_quick else 30)
         case _:
@@ -107,7 +107,7 @@ async def _of_process(
         case "stream":
             found = streaming.figures(50 if is_quick else 2_000, 2 if is_quick else 15)
         case "gate":
-            found = gating.figures()
+            found = gating.figures(20 if is_quick else 1_000)
         case "prompt":
             found = prefixes.figures(10 if is_quick else 300)
         case "resume":

@@ -17,7 +17,6 @@ from tests.bench.figure import Figure, percentile
 from tests.bench.pipeline import CLOCK, pipeline
 from tests.rooms.conftest import ALICE, LUNA
 
-_HASTE: Final = 5
 _KB: Final = (
     "The tide comes in twice a day because the moon pulls at the water, and the shore is only a "
     "line that the sea has agreed to for now. "
@@ -78,11 +77,11 @@ async def figures(url: str, kind: str, count: int) -> AsyncIterator[Figure]:
     )
 
 
-async def figures_live(url: str, kind: str, count: int) -> AsyncIterator[Figure]:
-    """The same reply, written so slowly that people see it grow. Time runs fast: 1 s is 5."""
+async def figures_live(url: str, kind: str, count: int, haste: int = 5) -> AsyncIterator[Figure]:
+    """The same reply, written so slowly that people see it grow. Time runs `haste` times as fast."""
     plain = "".join(f"{n}. {_KB}" for n in range(40))
     rich = "".join(f"- **{n}.** {_KB}\n" for n in range(40))
-    limits = Limits(burst_ms=0, live_after_ms=4_000 // _HASTE, live_every_ms=2_500 // _HASTE)
+    limits = Limits(burst_ms=0, live_after_ms=4_000 // haste, live_every_ms=2_500 // haste)
     texts = {"plain": plain, "formatted": rich}
     lines = [f"So {n}:\n\n{text}"[:1000] for text in texts.values() for n in range(count)]
     engine = _Timed({LUNA.puppet_id: lines}, CLOCK)
@@ -94,7 +93,7 @@ async def figures_live(url: str, kind: str, count: int) -> AsyncIterator[Figure]
             events: list[dict[str, Any]] = []
             late_ms: list[float] = []
             for n in range(count):
-                engine.pace_s = 30 / _HASTE / len(lines[n].split())
+                engine.pace_s = 30 / haste / len(lines[n].split())
                 before = len(_own(home, room_id))
                 await home.say(room_id, ALICE, f"Luna, tell me more about {n}?")
                 await _until(lambda at=before: any(map(_is_last, _own(home, room_id)[at:])))
