@@ -78,7 +78,7 @@ async def figures(url: str, kind: str, count: int) -> AsyncIterator[Figure]:
 
 
 async def figures_live(url: str, kind: str, count: int, haste: int = 5) -> AsyncIterator[Figure]:
-    """The same reply, written so slowly that people see it grow. Time runs `haste` times as fast."""
+    """The same reply, written so slowly that people see it grow; `haste` times as fast as life."""
     plain = "".join(f"{n}. {_KB}" for n in range(40))
     rich = "".join(f"- **{n}.** {_KB}\n" for n in range(40))
     limits = Limits(burst_ms=0, live_after_ms=4_000 // haste, live_every_ms=2_500 // haste)

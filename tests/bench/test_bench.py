@@ -9,7 +9,7 @@ import pytest
 from tests.bench.main import PARTS, figures
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 async def test_every_figure_is_a_line_of_json_with_the_five_keys() -> None:
     found = [figure async for figure in figures(PARTS, is_quick=True)]
     for figure in found:
